@@ -1,0 +1,1 @@
+"""Compiled functions on arrays. Nothing here imports from the rest of penchant."""

@@ -1,0 +1,101 @@
+"""A sparse matrix by rows, with 64-bit row pointers, 32-bit columns and 32-bit values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True, eq=False)
+class CSR:
+    """Rows of (column, value) pairs, columns ascending and without repeats in each row.
+
+    Parameters
+    ----------
+    indptr : (rows + 1,) int64, where each row begins; more than 2**31 entries are fine.
+    indices : (entries,) int32, columns.
+    data : (entries,) float32, values.
+    columns : number of columns.
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    data: NDArray[np.float32]
+    columns: int
+
+    @classmethod
+    def from_pairs(
+        cls, rows: ArrayLike, columns: ArrayLike, data: ArrayLike | None, shape: tuple[int, int]
+    ) -> CSR:
+        """Build from coordinates; values of a repeated pair are added, in the order given."""
+        r = np.asarray(rows, dtype=np.int64)
+        c = np.asarray(columns, dtype=np.int32)
+        v = np.ones(len(r), np.float32) if data is None else np.asarray(data, dtype=np.float32)
+        indptr = np.zeros(shape[0] + 1, np.int64)
+        np.cumsum(np.bincount(r, minlength=shape[0]), out=indptr[1:])
+        key = r * shape[1] + c
+        if len(key) and np.any(key[1:] <= key[:-1]):
+            order = np.argsort(key, kind="stable")
+            key, c, v = key[order], c[order], v[order]
+            first = np.concatenate([[True], key[1:] != key[:-1]])
+            if not first.all():
+                starts = np.flatnonzero(first)
+                v = np.add.reduceat(v, starts)
+                c = c[starts]
+                np.cumsum(
+                    np.bincount(key[starts] // max(shape[1], 1), minlength=shape[0]), out=indptr[1:]
+                )
+        return cls(indptr, c, v, shape[1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return len(self.indptr) - 1, self.columns
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries."""
+        return len(self.indices)
+
+    def rows(self, lo: int, hi: int) -> CSR:
+        """Rows ``lo`` to ``hi``, sharing the arrays."""
+        a, b = self.indptr[lo], self.indptr[hi]
+        return CSR(
+            self.indptr[lo : hi + 1] - a, self.indices[a:b], self.data[a:b], self.columns
+        )
+
+    def row_numbers(self) -> NDArray[np.int32]:
+        """(entries,) the row each entry stands in."""
+        return np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))
+
+    def transposed(self) -> CSR:
+        """Return the same entries by columns, in time proportional to their number."""
+        indptr, indices, data = _transpose(self.indptr, self.indices, self.data, self.columns)
+        return CSR(indptr, indices, data, self.shape[0])
+
+    def to_scipy(self) -> csr_array:
+        """Return a scipy matrix that shares the values."""
+        return csr_array((self.data, self.indices, self.indptr), shape=self.shape)
+
+
+@njit(nogil=True, cache=True)
+def _transpose(indptr, indices, data, columns):  # type: ignore[no-untyped-def]
+    starts = np.zeros(columns + 1, np.int64)
+    for c in indices:
+        starts[c + 1] += 1
+    for c in range(columns):
+        starts[c + 1] += starts[c]
+    into = starts[:-1].copy()
+    rows = np.empty(len(indices), np.int32)
+    values = np.empty(len(indices), np.float32)
+    for r in range(len(indptr) - 1):
+        for n in range(indptr[r], indptr[r + 1]):
+            at = into[indices[n]]
+            rows[at] = r
+            values[at] = data[n]
+            into[indices[n]] = at + 1
+    return starts, rows, values

@@ -1,0 +1,147 @@
+"""The k best scores of each row, with seen and disallowed items left out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from penchant.kernels.threads import run
+
+STRIDE = 64
+"""Scores compared with the worst kept one at a time, in one vectorised pass."""
+
+ALONE = 1 << 18
+"""Below this many scores, starting threads costs more than they save."""
+
+
+def top_k(
+    scores: NDArray[np.float32],
+    k: int,
+    banned_indptr: NDArray[np.int64],
+    banned: NDArray[np.int32],
+    allowed: NDArray[np.bool_],
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the ``k`` best items of each row, best first, ties broken by the lower code.
+
+    Parameters
+    ----------
+    scores : (q, n) float32; NaN is never chosen; an infinity is a score like
+        any other. Not written to.
+    k : how many to keep.
+    banned_indptr : (q + 1,) int64, where each row's banned items begin in ``banned``; or (0,) for
+        none at all.
+    banned : int32 codes that may not be chosen, in any order, repeats allowed; codes outside
+        ``0 <= code < n``, such as -1, are ignored.
+    allowed : (n,) for every row, (q, n) row by row, or (0,) to allow all items.
+
+    Returns
+    -------
+    codes : (q, k) int32, padded with -1.
+    values : (q, k) float32, their scores, padded with NaN.
+    """
+    q, n = scores.shape
+    codes = np.full((q, k), -1, np.int32)
+    values = np.full((q, k), np.nan, np.float32)
+    if k == 0 or q == 0:
+        return codes, values
+    mask = allowed.reshape(-1, n) if allowed.size else np.empty((0, 0), np.bool_)
+    run(
+        _top_k,
+        q,
+        np.ascontiguousarray(scores),
+        banned_indptr,
+        banned,
+        np.ascontiguousarray(mask),
+        codes,
+        values,
+        threads=1 if scores.size < ALONE else None,
+    )
+    return codes, values
+
+
+@njit(nogil=True, cache=True)
+def _top_k(lo, hi, scores, indptr, banned, allowed, codes, values):  # type: ignore[no-untyped-def]
+    n = scores.shape[1]
+    k = codes.shape[1]
+    out = np.zeros(n, np.bool_)  # the row's banned items; wiped after each row
+    bans = len(indptr) > 0
+    masks = allowed.shape[0]
+    for r in range(lo, hi):
+        row = scores[r]
+        code = codes[r]
+        value = values[r]
+        if bans:
+            for b in range(indptr[r], indptr[r + 1]):
+                if 0 <= banned[b] < n:
+                    out[banned[b]] = True
+        m = r if masks > 1 else 0
+        size = 0
+        j = 0
+        while j < n:
+            end = min(j + STRIDE, n)
+            # Most strides hold nothing better than the worst kept. A loop of constant length
+            # without a branch says so in a few vector instructions.
+            if size == k and end - j == STRIDE:
+                worst = value[0]
+                better = 0
+                for i in range(STRIDE):
+                    better |= row[j + i] > worst
+                if better == 0:
+                    j = end
+                    continue
+            for i in range(j, end):
+                s = row[i]
+                if s != s or (size == k and s <= value[0]):
+                    continue
+                if out[i] or (masks > 0 and not allowed[m, i]):
+                    continue
+                # A heap with the worst on top. Codes come in ascending order, so of two equal
+                # scores the later never displaces the earlier.
+                if size < k:
+                    at = size
+                    size += 1
+                    while at > 0:
+                        up = (at - 1) >> 1
+                        if value[up] < s:  # a later code with an equal score is worse: it rises
+                            break
+                        value[at] = value[up]
+                        code[at] = code[up]
+                        at = up
+                    value[at] = s
+                    code[at] = i
+                else:
+                    _sift(value, code, k, s, i)
+            j = end
+        # Take the worst off the heap and put it behind the rest, until the row is in order.
+        for last in range(size - 1, 0, -1):
+            s, c = value[last], code[last]
+            value[last], code[last] = value[0], code[0]
+            _sift(value, code, last, s, c)
+        if bans:
+            for b in range(indptr[r], indptr[r + 1]):
+                if 0 <= banned[b] < n:
+                    out[banned[b]] = False
+
+
+@njit(nogil=True, cache=True)
+def _sift(value, code, size, s, c):  # type: ignore[no-untyped-def]
+    """Put ``(s, c)`` in the place of the heap's top and restore the heap."""
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        right = child + 1
+        if right < size and (
+            value[right] < value[child]
+            or (value[right] == value[child] and code[right] > code[child])
+        ):
+            child = right
+        if value[child] > s or (value[child] == s and code[child] < c):
+            break
+        value[at] = value[child]
+        code[at] = code[child]
+        at = child
+    value[at] = s
+    code[at] = c

@@ -77,19 +77,11 @@ def _top_k(lo, hi, scores, indptr, banned, allowed, codes, values):  # type: ign
                     out[banned[b]] = True
         m = r if masks > 1 else 0
         size = 0
-        j = 0
-        while j < n:
+        for j in range(0, n, STRIDE):
             end = min(j + STRIDE, n)
-            # Most strides hold nothing better than the worst kept. A loop of constant length
-            # without a branch says so in a few vector instructions.
-            if size == k and end - j == STRIDE:
-                worst = value[0]
-                better = 0
-                for i in range(STRIDE):
-                    better |= row[j + i] > worst
-                if better == 0:
-                    j = end
-                    continue
+            # Most strides hold nothing better than the worst kept, and that is quickly seen.
+            if size == k and end - j == STRIDE and not _above(row[j:end], value[0]):
+                continue
             for i in range(j, end):
                 s = row[i]
                 if s != s or (size == k and s <= value[0]):
@@ -112,7 +104,6 @@ def _top_k(lo, hi, scores, indptr, banned, allowed, codes, values):  # type: ign
                     code[at] = i
                 else:
                     _sift(value, code, k, s, i)
-            j = end
         # Take the worst off the heap and put it behind the rest, until the row is in order.
         for last in range(size - 1, 0, -1):
             s, c = value[last], code[last]
@@ -122,6 +113,18 @@ def _top_k(lo, hi, scores, indptr, banned, allowed, codes, values):  # type: ign
             for b in range(indptr[r], indptr[r + 1]):
                 if 0 <= banned[b] < n:
                     out[banned[b]] = False
+
+
+@njit(nogil=True, cache=True)
+def _above(stride, worst):  # type: ignore[no-untyped-def]
+    """Whether any of a stride's scores is above ``worst``; a NaN is not.
+
+    A loop of constant length without a branch, in a function of its own: so it is vectorised.
+    """
+    any_above = 0
+    for i in range(STRIDE):
+        any_above |= stride[i] > worst
+    return any_above != 0
 
 
 @njit(nogil=True, cache=True)

@@ -88,22 +88,7 @@ def _top_k(lo, hi, scores, indptr, banned, allowed, codes, values):  # type: ign
                     continue
                 if out[i] or (masks > 0 and not allowed[m, i]):
                     continue
-                # A heap with the worst on top. Codes come in ascending order, so of two equal
-                # scores the later never displaces the earlier.
-                if size < k:
-                    at = size
-                    size += 1
-                    while at > 0:
-                        up = (at - 1) >> 1
-                        if value[up] < s:  # a later code with an equal score is worse: it rises
-                            break
-                        value[at] = value[up]
-                        code[at] = code[up]
-                        at = up
-                    value[at] = s
-                    code[at] = i
-                else:
-                    _sift(value, code, k, s, i)
+                size = push(value, code, size, s, i)
         # Take the worst off the heap and put it behind the rest, until the row is in order.
         for last in range(size - 1, 0, -1):
             s, c = value[last], code[last]
@@ -125,6 +110,30 @@ def _above(stride, worst):  # type: ignore[no-untyped-def]
     for i in range(STRIDE):
         any_above |= stride[i] > worst
     return any_above != 0
+
+
+@njit(nogil=True, cache=True)
+def push(value, code, size, s, c):  # type: ignore[no-untyped-def]
+    """Add a score to a heap with the worst on top, and return its new size.
+
+    ``value`` and ``code`` hold the best so far in their first ``size`` places. Codes must come in
+    ascending order: then a score that equals the worst kept never displaces it. When the heap is
+    full, ``s`` must be above ``value[0]``.
+    """
+    if size == len(value):
+        _sift(value, code, size, s, c)
+        return size
+    at = size
+    while at > 0:
+        up = (at - 1) >> 1
+        if value[up] < s:  # of equal scores the later code is the worse: it rises
+            break
+        value[at] = value[up]
+        code[at] = code[up]
+        at = up
+    value[at] = s
+    code[at] = c
+    return size + 1
 
 
 @njit(nogil=True, cache=True)

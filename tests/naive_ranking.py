@@ -41,3 +41,30 @@ def similarities(matrix, measure, shrinkage):
             else:
                 answer[i][j] = dot
     return answer
+
+
+def hits(codes, truth):
+    """One list against one truth, with sets."""
+    wanted = {c for c in truth if c >= 0}
+    found = [c in wanted and c not in codes[:rank] for rank, c in enumerate(codes)]
+    return found, len(wanted) + truth.count(-1)
+
+
+def resampled_sums(values, draws, seed):
+    """Use integers without bounds, cut to 64 bits by hand."""
+
+    def mix(x):
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
+        return x ^ (x >> 31)
+
+    answer = []
+    for b in range(draws):
+        state = mix(seed ^ mix(b))
+        total = [0.0] * len(values[0])
+        for _ in values:
+            state = (state + 0x9E3779B97F4A7C15) % 2**64
+            row = values[(mix(state) // 2**32) * len(values) // 2**32]
+            total = [t + v for t, v in zip(total, row, strict=True)]
+        answer.append(total)
+    return answer

@@ -26,6 +26,13 @@ def test_hits_equal_sets(queries):
     assert relevant.tolist() == [r for _, r in expected]
 
 
+def test_one_query_leaves_nothing_for_the_next(monkeypatch):
+    monkeypatch.setenv("PENCHANT_THREADS", "1")
+    codes = np.array([[1, 2], [4, 3], [3, 4]], np.int32)
+    found, _ = hits(codes, np.array([0, 2, 2, 3]), np.array([1, 4, 3], np.int32))
+    assert found.tolist() == [[True, False], [False, False], [True, False]]
+
+
 def test_truth_may_be_part_of_a_longer_array():
     codes = np.array([[1, 2]], np.int32)
     found, relevant = hits(codes, np.array([2, 4]), np.array([1, 1, 2, 5, 1], np.int32))

@@ -64,9 +64,7 @@ class CSR:
     def rows(self, lo: int, hi: int) -> CSR:
         """Rows ``lo`` to ``hi``, sharing the arrays."""
         a, b = self.indptr[lo], self.indptr[hi]
-        return CSR(
-            self.indptr[lo : hi + 1] - a, self.indices[a:b], self.data[a:b], self.columns
-        )
+        return CSR(self.indptr[lo : hi + 1] - a, self.indices[a:b], self.data[a:b], self.columns)
 
     def row_numbers(self) -> NDArray[np.int32]:
         """(entries,) the row each entry stands in."""

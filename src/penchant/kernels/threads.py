@@ -1,7 +1,7 @@
 """Run a serial kernel over blocks of rows on a pool of threads.
 
-Kernels are compiled with ``nogil=True`` and work on rows ``lo`` to ``hi``; each row's result depends
-on that row alone, so the answer is the same, bit for bit, for any number of threads. There is no
+Kernels are compiled with ``nogil=True`` and work on rows ``lo`` to ``hi``; each row's result
+depends on that row alone, so the answer is the same, bit for bit, for any number of threads. There is no
 pool between calls: nothing to fork, nothing to shut down, nothing shared by two server threads.
 """
 

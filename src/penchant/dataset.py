@@ -1,0 +1,317 @@
+"""Dataset: what a model may learn from, and the queries that can be asked about it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from penchant.errors import BadEvents, BadParameter, UnknownId
+from penchant.events import ROLES, Events, Reading
+from penchant.feedback import Feedback
+from penchant.frames import Frame, to_polars
+from penchant.histories import Histories
+from penchant.ids import IdMap, as_ids
+from penchant.kernels.csr import CSR
+from penchant.queries import Queries, Tastes
+
+TITLES = ("title", "name", "item_name", "product_name", "track_name")
+GENRES = ("genres", "genre", "categories", "category", "tags")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Interactions with their vocabularies, feedback, and the tables that ride along.
+
+    Parameters
+    ----------
+    items, users : ids to codes; items may include some that nobody has met yet.
+    histories : row ``u`` holds the events of user code ``u``.
+    feedback : what a row weighs as evidence.
+    item_table, user_table : row ``i`` describes code ``i``, null where nothing is known; or None.
+    name : what to call the data.
+    reading : what was understood of the source, if it was read from one.
+
+    Examples
+    --------
+    >>> data = Dataset.of({"user": [1, 1, 2], "item": ["a", "b", "a"], "rating": [5, 3, 4]})
+    >>> data
+    <Dataset DataFrame: 3 events of 2 users on 2 items>
+    """
+
+    items: IdMap
+    users: IdMap
+    histories: Histories
+    feedback: Feedback = field(default_factory=Feedback)
+    item_table: pl.DataFrame | None = None
+    user_table: pl.DataFrame | None = None
+    name: str = "data"
+    reading: Reading | None = None
+
+    @classmethod
+    def of(
+        cls,
+        frame: Frame,
+        *,
+        items: Frame | None = None,
+        users: Frame | None = None,
+        feedback: Feedback | None = None,
+        name: str | None = None,
+        **columns: Any,
+    ) -> Dataset:
+        """Read a table of interactions; see ``Events.from_frame`` for the column arguments."""
+        events = Events.from_frame(frame, **columns)
+        return cls.from_events(events, items=items, users=users, feedback=feedback, name=name)
+
+    @classmethod
+    def from_events(
+        cls,
+        events: Events,
+        *,
+        items: Frame | None = None,
+        users: Frame | None = None,
+        feedback: Feedback | None = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """Give every id a code and every person a history.
+
+        Parameters
+        ----------
+        items, users : tables that describe items and users, with their id in a column named as in
+            the events, or ``item``/``user``, or the first column. Items that occur only here are
+            part of the vocabulary, so that content can answer for them.
+        feedback : what a row weighs; by default each row counts 1.
+        """
+        frame = events.frame
+        item_map, item_table = _vocabulary(frame["item"], items, "item", events.reading)
+        user_map, user_table = _vocabulary(frame["user"], users, "user", events.reading)
+        kinds = tuple(frame["kind"].unique().sort().to_list())
+        kind = np.searchsorted(np.array(kinds), frame["kind"].to_numpy().astype(str))
+        sessions = frame["session"]
+        session = None
+        if sessions.null_count() < len(sessions):
+            session = sessions.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
+        extra = [c for c in frame.columns if c not in ROLES]
+        histories = Histories.of(
+            user_map.encode(frame["user"]),
+            item_map.encode(frame["item"]),
+            people=len(user_map),
+            kind=kind,
+            value=frame["value"].to_numpy(),
+            time=frame["time"].to_numpy(),
+            session=session,
+            kinds=kinds,
+            context=frame.select(extra) if extra else None,
+        )
+        return cls(
+            item_map,
+            user_map,
+            histories,
+            feedback or Feedback(),
+            item_table,
+            user_table,
+            name or events.reading.source,
+            events.reading,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.histories.item)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Dataset {self.name}: {len(self):,} events of {self.n_active_users:,} users "
+            f"on {self.n_active_items:,} items>"
+        )
+
+    @property
+    def n_active_users(self) -> int:
+        """Number of users with at least one event."""
+        return int(np.count_nonzero(self.histories.lengths))
+
+    @property
+    def n_active_items(self) -> int:
+        """Number of items with at least one event."""
+        return len(np.unique(self.histories.item))
+
+    @property
+    def scale(self) -> tuple[float, float] | None:
+        """The lowest and the highest rating recorded, or None without ratings."""
+        values = self.histories.value[self.histories.rated()]
+        return (float(values.min()), float(values.max())) if len(values) else None
+
+    @property
+    def until(self) -> int:
+        """Microseconds since 1970 (UTC) of the last event; -1 without times."""
+        return int(self.histories.time.max(initial=-1))
+
+    def now(self) -> NDArray[np.int64]:
+        """(users,) the time of the last event, from which ages are counted in training."""
+        return np.full(len(self.users), self.until, np.int64)
+
+    def weights(self) -> CSR:
+        """Return users x items: what each pair weighs (see ``Feedback.weigh``)."""
+        return self.feedback.weigh(self.histories, len(self.items), self.now())
+
+    def ratings(self) -> CSR:
+        """Return users x items: the last rating of each pair."""
+        return self.feedback.ratings(self.histories, len(self.items))
+
+    def where(self, keep: NDArray[np.bool_]) -> Dataset:
+        """Return the dataset with only some events; the vocabularies and tables stay."""
+        return replace(self, histories=self.histories.where(keep))
+
+    @property
+    def shown(self) -> pl.DataFrame | None:
+        """The columns of the item table a person recognises an item by: title and genres."""
+        if self.item_table is None:
+            return None
+        lower = {c.lower(): c for c in reversed(self.item_table.columns)}
+        title = next((lower[t] for t in TITLES if t in lower), None)
+        genres = next((lower[g] for g in GENRES if g in lower), None)
+        columns = {"title": title, "genres": genres}
+        made = [pl.col(c).alias(name) for name, c in columns.items() if c is not None]
+        return self.item_table.select(made) if made else None
+
+    def fingerprint(self) -> str:
+        """Return a hash of the events and vocabularies: equal data, equal fingerprint."""
+        digest = hashlib.sha256()
+        h = self.histories
+        for array in (h.indptr, h.item, h.kind, h.value, h.time):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        for ids in (self.items, self.users):
+            digest.update(ids.digest())
+        return digest.hexdigest()[:16]
+
+    def queries(
+        self,
+        users: Sequence[Any] | NDArray[Any] | pl.Series | None = None,
+        *,
+        likes: Sequence[Sequence[Any]] | None = None,
+        tastes: Sequence[Tastes] | None = None,
+        now: int | None = None,
+        context: Frame | None = None,
+        user_features: Frame | None = None,
+    ) -> Queries:
+        """Ask for known users, or for strangers by what they like.
+
+        Parameters
+        ----------
+        users : ids of known users; by default, when nothing else is given, everyone.
+        likes : for each stranger, ids of items they like, in the order they met them.
+        tastes : for each asker, weights over item features, such as ``{"Sci-Fi": 1}``.
+        now : microseconds since 1970 (UTC); by default the time of the last event in the data.
+        context, user_features : tables with one row an asker.
+
+        Raises
+        ------
+        UnknownId : a user or a liked item that does not occur.
+        BadParameter : users together with likes, or tables of another length.
+
+        Examples
+        --------
+        >>> data = Dataset.of({"user": [1, 1, 2], "item": ["a", "b", "a"]})
+        >>> len(data.queries()), data.queries(likes=[["b"]]).user
+        (2, array([-1], dtype=int32))
+        """
+        if users is not None and likes is not None:
+            raise BadParameter("queries are for known users or for strangers: not both at once")
+        if likes is not None:
+            user = np.full(len(likes), -1, np.int32)
+            histories = self._liked(likes)
+        elif users is None and tastes is not None:
+            user = np.full(len(tastes), -1, np.int32)
+            histories = Histories.empty(len(tastes), self.histories.kinds)
+        elif users is None:
+            user = np.arange(len(self.users), dtype=np.int32)
+            histories = self.histories
+        else:
+            asked = list(users)
+            user = self.users.encode(users)
+            if (user < 0).any():
+                self.users.code(asked[int(np.argmin(user))])  # raises UnknownId
+            histories = self.histories.take(user)
+        tables = {
+            name: None if table is None else to_polars(table)
+            for name, table in (("context", context), ("user_features", user_features))
+        }
+        for name, rows in [*tables.items(), ("tastes", tastes)]:
+            if rows is not None and len(rows) != len(user):
+                raise BadParameter(f"{name} has {len(rows)} rows for {len(user)} queries")
+        described = tables["user_features"]
+        if described is None and self.user_table is not None and (user >= 0).all():
+            described = self.user_table[user]
+        return Queries(
+            items=self.items,
+            users=self.users,
+            histories=histories,
+            user=user,
+            now=np.full(len(user), self.until if now is None else now, np.int64),
+            context=tables["context"],
+            user_features=described,
+            tastes=None if tastes is None else tuple(dict(t) for t in tastes),
+        )
+
+    def _liked(self, likes: Sequence[Sequence[Any]]) -> Histories:
+        codes = []
+        for row in likes:
+            if isinstance(row, str):
+                raise BadParameter(f"likes is a list of lists, one for each stranger; got {row!r}")
+            found = self.items.encode(list(row))
+            if (found < 0).any():
+                one = list(row)[int(np.argmin(found))]
+                try:
+                    self.items.code(one)
+                except UnknownId as e:
+                    raise UnknownId(f"likes: {e}") from None
+            codes.append(found)
+        people = np.repeat(np.arange(len(codes)), [len(c) for c in codes])
+        item = np.concatenate([*codes, np.zeros(0, np.int32)])
+        return Histories.of(people, item, people=len(codes), kinds=("like",))
+
+
+def _vocabulary(
+    met: pl.Series, table: Frame | None, role: str, reading: Reading
+) -> tuple[IdMap, pl.DataFrame | None]:
+    ids = IdMap.of(met)
+    if table is None:
+        return ids, None
+    rows = to_polars(table)
+    names = [reading.columns.get(role, role), role, f"{role}_id", f"{role}Id"]
+    key = next((n for n in names if n in rows.columns), rows.columns[0])
+    kind, keys = as_ids(rows[key])
+    if kind != ids.kind:
+        raise BadEvents(
+            f"the {role} table's column {key!r} holds {kind} ids such as {keys[0]!r}, the events' "
+            f"{role} column {ids.kind} ids such as {ids.decode([0])[0]!r}"
+        )
+    if keys.n_unique() < len(keys):
+        twice = keys.filter(keys.is_duplicated())[0]
+        raise BadEvents(f"the {role} table describes {twice!r} more than once (column {key!r})")
+    ids = IdMap.of(pl.concat([ids.values, keys.alias(ids.values.name)]))
+    aligned = pl.DataFrame({key: ids.values}).join(
+        rows.with_columns(keys.alias(key)), on=key, how="left", maintain_order="left"
+    )
+    return ids, aligned
+
+
+def describe(data: Dataset) -> Mapping[str, Any]:
+    """Return counts of a dataset: events, users, items, density, ratings, first and last time."""
+    users, items = data.n_active_users, data.n_active_items
+    times = data.histories.time[data.histories.time >= 0]
+    return {
+        "events": len(data),
+        "users": users,
+        "items": items,
+        "items without events": len(data.items) - items,
+        "density": len(data) / max(users * items, 1),
+        "scale": data.scale,
+        "kinds": data.histories.kinds,
+        "first": int(times.min()) if len(times) else None,
+        "last": int(times.max()) if len(times) else None,
+    }

@@ -1,0 +1,222 @@
+"""Ready datasets: the planted one, MovieLens if it is installed, and files or folders on disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from penchant.dataset import Dataset
+from penchant.errors import BadEvents, BadParameter, MissingExtra
+from penchant.events import Events, read_table
+from penchant.feedback import Feedback
+from penchant.frames import Frame, to_polars
+
+ML_100K_GENRES = (
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",
+    "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi",
+    "Thriller", "War", "Western",
+)  # fmt: skip
+
+
+def planted(
+    *, noise: float | None = None, rng: int = 0, users: int = 200, items: int = 100
+) -> Dataset:
+    """Return a small made-up dataset whose answer is known.
+
+    Every user and item belongs to one of four groups; a user likes the items of their group and
+    rates them about 4.5, the others about 2. With ``noise`` 0 people meet only their own group's
+    items; with 1 they meet anything, and ratings say nothing.
+
+    Parameters
+    ----------
+    noise : 0 to 1; None reads the copy that ships with the package (noise 0.3, seed 0).
+    rng, users, items : seed and sizes of a made copy.
+    """
+    folder = Path(__file__).parent / "planted"
+    if noise is None:
+        return replace(
+            Dataset.from_events(
+                Events.read(folder / "ratings.csv"), items=read_table(folder / "items.csv")[0]
+            ),
+            name="planted",
+        )
+    ratings, table = planted_tables(noise=noise, rng=rng, users=users, items=items)
+    return Dataset.of(ratings, items=table, name=f"planted, noise {noise:g}")
+
+
+def planted_tables(
+    *, noise: float, rng: int = 0, users: int = 200, items: int = 100
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the ratings and the items of ``planted`` as frames; user u is of group u % 4."""
+    if not 0 <= noise <= 1:
+        raise BadParameter(f"noise must be from 0 to 1, got {noise!r}")
+    generator = np.random.default_rng(rng)
+    group = np.arange(items) % 4
+    # A long tail within each group, the same for all, so that popularity means something.
+    appeal = 1 / (1 + np.arange(items) // 4) ** 0.5
+    rows = []
+    for user in range(users):
+        chance = appeal * np.where(group == user % 4, 1.0, noise)
+        size = min(int(generator.integers(8, 16)), int(np.count_nonzero(chance)))
+        met = generator.choice(items, size, replace=False, p=chance / chance.sum())
+        taste = np.where(group[met] == user % 4, 4.5, 2.0)
+        value = (1 - noise) * taste + noise * generator.uniform(1, 5, size)
+        start = 1_600_000_000 + int(generator.integers(0, 10**7))
+        rows += [
+            (user, int(i), float(v), start + 60 * n)
+            for n, (i, v) in enumerate(zip(met, np.clip(np.round(value * 2) / 2, 1, 5)))
+        ]
+    names = ["Action", "Comedy", "Drama", "Sci-Fi"]
+    ratings = pl.DataFrame(rows, schema=["user", "item", "rating", "timestamp"], orient="row")
+    table = pl.DataFrame(
+        {
+            "item": range(items),
+            "title": [f"{names[i % 4]} story {i}" for i in range(items)],
+            "genres": [names[i % 4] for i in range(items)],
+        }
+    )
+    return ratings, table
+
+
+def movielens(path: str | Path | None = None, *, feedback: Feedback | None = None) -> Dataset:
+    """Return MovieLens: the packaged latest-small, or a local copy in any of GroupLens' layouts.
+
+    Parameters
+    ----------
+    path : a folder with ``ratings.csv``, ``ratings.dat`` or ``u.data``; None takes the data of the
+        package penchant-movielens (Harper and Konstan 2015; GroupLens' terms: non-commercial
+        research use, not endorsed by them).
+
+    Raises
+    ------
+    MissingExtra : no path, and penchant-movielens is not installed.
+    """
+    if path is not None:
+        return read(path, feedback=feedback)
+    try:
+        import penchant_movielens
+    except ImportError:
+        raise MissingExtra("the packaged MovieLens data", "penchant-movielens", "demo") from None
+    return replace(
+        read(penchant_movielens.path(), feedback=feedback), name="MovieLens latest-small"
+    )
+
+
+def read(
+    path: str | Path,
+    *,
+    items: str | Path | Frame | None = None,
+    users: str | Path | Frame | None = None,
+    feedback: Feedback | None = None,
+    **columns: Any,
+) -> Dataset:
+    """Read a file of interactions, or a MovieLens folder, with its item and user tables.
+
+    Parameters
+    ----------
+    path : a CSV, TSV, Parquet or Arrow file, or a folder in one of GroupLens' layouts.
+    items, users : tables, or files with them; a MovieLens folder has its own.
+    feedback : what a row weighs.
+    columns : as for ``Events.read``: user, item, value, time, kind, session, context, bad.
+
+    Raises
+    ------
+    BadEvents : nothing readable there; the message says what was looked for.
+    """
+    path = Path(path)
+    if path.is_dir():
+        events, found_items, found_users = _movielens_folder(path, columns)
+    else:
+        events, found_items, found_users = Events.read(path, **columns), None, None
+    return Dataset.from_events(
+        events,
+        items=found_items if items is None else _table(items),
+        users=found_users if users is None else _table(users),
+        feedback=feedback,
+        name=path.name,
+    )
+
+
+def _table(source: str | Path | Frame) -> pl.DataFrame:
+    if isinstance(source, (str, Path)):
+        return read_table(Path(source))[0]
+    return to_polars(source)
+
+
+def _movielens_folder(
+    path: Path, columns: dict[str, Any]
+) -> tuple[Events, pl.DataFrame | None, pl.DataFrame | None]:
+    if (path / "u.data").exists():
+        events = Events.read(path / "u.data", **columns)
+        return events, _u_item(path / "u.item"), _u_user(path / "u.user")
+    if (path / "ratings.dat").exists():
+        events = Events.read(path / "ratings.dat", **columns)
+        return (
+            events,
+            _dat(path / "movies.dat", ["item", "title", "genres"]),
+            _dat(path / "users.dat", ["user", "gender", "age", "occupation", "zip"]),
+        )
+    for ratings in ("ratings.csv", "ratings.csv.gz", "ratings.parquet"):
+        if (path / ratings).exists():
+            events = Events.read(path / ratings, **columns)
+            return events, _movies_csv(path), None
+    raise BadEvents(
+        f"{path} holds neither u.data, ratings.dat, ratings.csv nor ratings.parquet; name a file"
+    )
+
+
+def _u_item(path: Path) -> pl.DataFrame | None:
+    if not path.exists():
+        return None
+    rows = [line.split("|") for line in path.read_text("latin-1").splitlines() if line]
+    genres = [
+        "|".join(name for name, flag in zip(ML_100K_GENRES, row[5:], strict=False) if flag == "1")
+        for row in rows
+    ]
+    return pl.DataFrame(
+        {"item": [int(r[0]) for r in rows], "title": [r[1].strip() for r in rows], "genres": genres}
+    )
+
+
+def _u_user(path: Path) -> pl.DataFrame | None:
+    if not path.exists():
+        return None
+    rows = [line.split("|") for line in path.read_text("latin-1").splitlines() if line]
+    names = ["user", "age", "gender", "occupation", "zip"]
+    frame = pl.DataFrame(rows, schema=names, orient="row")
+    return frame.with_columns(pl.col("user", "age").cast(pl.Int64))
+
+
+def _dat(path: Path, names: list[str]) -> pl.DataFrame | None:
+    if not path.exists():
+        return None
+    rows = [line.split("::") for line in path.read_text("latin-1").splitlines() if line]
+    frame = pl.DataFrame(rows, schema=names, orient="row")
+    return frame.with_columns(pl.col(names[0]).cast(pl.Int64))
+
+
+def _movies_csv(path: Path) -> pl.DataFrame | None:
+    movies = next((p for p in (path / "movies.csv", path / "movies.parquet") if p.exists()), None)
+    if movies is None:
+        return None
+    table = read_table(movies)[0]
+    key = table.columns[0]
+    if "genres" in table.columns:
+        table = table.with_columns(
+            pl.when(pl.col("genres") == "(no genres listed)")
+            .then(None)
+            .otherwise(pl.col("genres"))
+            .alias("genres")
+        )
+    if not (path / "tags.csv").exists():
+        return table
+    tags = read_table(path / "tags.csv")[0]
+    by_item = tags.group_by(key, maintain_order=True).agg(
+        pl.col("tag").str.to_lowercase().str.replace_all("|", " ", literal=True).str.join("|")
+        .alias("tags")
+    )  # fmt: skip
+    return table.join(by_item, on=key, how="left", maintain_order="left")

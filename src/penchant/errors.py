@@ -1,0 +1,62 @@
+"""Everything penchant raises on purpose.
+
+::
+
+    PenchantError
+    ├── BadEvents     (ValueError)    rows, columns or files that cannot be read as interactions
+    ├── BadParameter  (ValueError)    a hyper-parameter or argument outside its range
+    ├── Incompatible  (ValueError)    two good things that do not belong together
+    ├── BadArtifact   (ValueError)    a saved model that is damaged, truncated or foreign
+    ├── NotFitted     (RuntimeError)  a model asked before ``fit``
+    ├── UnknownId     (KeyError)      a user, item or feature nobody has heard of
+    └── MissingExtra  (ImportError)   an optional package that is not installed
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PenchantError(Exception):
+    """Base of all errors raised on purpose; the message names the thing and says what to do."""
+
+
+class BadEvents(PenchantError, ValueError):
+    """Rows, columns or files that cannot be read as interactions."""
+
+
+class BadParameter(PenchantError, ValueError):
+    """A hyper-parameter or argument outside its range."""
+
+
+class Incompatible(PenchantError, ValueError):
+    """Two values that are fine alone and do not belong together."""
+
+
+class BadArtifact(PenchantError, ValueError):
+    """A saved model that is damaged, truncated, foreign or from another format."""
+
+
+class NotFitted(PenchantError, RuntimeError):
+    """A model was asked before it was fitted."""
+
+
+class UnknownId(PenchantError, KeyError):
+    """A user, item, column or feature that does not occur."""
+
+    # KeyError shows repr(message); people should read the message itself.
+    __str__ = Exception.__str__
+
+
+class MissingExtra(PenchantError, ImportError):
+    """An optional package is needed; the message holds the pip line."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f'{what} needs {package}: pip install "penchant[{extra}]"')
+
+
+def near(asked: object, known: Iterable[object], n: int = 3) -> str:
+    """Return " Did you mean …?" for a misspelt name, or an empty string if nothing is near."""
+    close = difflib.get_close_matches(str(asked), [str(k) for k in known], n=n, cutoff=0.6)
+    return f" Did you mean {', '.join(close)}?" if close else ""

@@ -1,0 +1,274 @@
+"""IdMap: external ids to int32 codes and back, append-only."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from penchant.errors import BadEvents, Incompatible, UnknownId, near
+
+Kind = Literal["int", "str", "uuid"]
+Codes = NDArray[np.int32]
+
+_NAMES = {"int": "integers", "str": "strings", "uuid": "UUIDs"}
+
+
+class IdMap:
+    """Ids in the order they were met; the code of an id is its place.
+
+    Ids are integers, strings or UUIDs, and keep their type. A map never forgets or renumbers: a
+    longer map that begins with this one gives the same codes.
+
+    Parameters
+    ----------
+    ids : distinct ids of one type: a sequence, numpy array or polars series.
+
+    Raises
+    ------
+    BadEvents : ids of several types, missing ids, floats, or an id that occurs twice.
+
+    Examples
+    --------
+    >>> films = IdMap(["Alien", "Babe"])
+    >>> films.encode(["Babe", "Casablanca"])
+    array([ 1, -1], dtype=int32)
+    >>> films.decode([1])
+    ['Babe']
+    """
+
+    def __init__(self, ids: Sequence[Any] | NDArray[Any] | pl.Series) -> None:
+        self.kind: Kind
+        self.kind, self.values = as_ids(ids)
+        self._sorted: tuple[NDArray[Any], Codes] | None = None
+        self._index: dict[Any, int] | None = None
+        if self.values.n_unique() != len(self.values):
+            twice = self.values.filter(self.values.is_duplicated())[0]
+            raise BadEvents(f"id {_shown(self.kind, twice)!r} occurs more than once")
+
+    @classmethod
+    def of(cls, ids: Sequence[Any] | NDArray[Any] | pl.Series) -> IdMap:
+        """Return the map of the distinct ids among ``ids``, in ascending order."""
+        kind, values = as_ids(ids)
+        return cls._made(kind, values.unique().sort())
+
+    @classmethod
+    def _made(cls, kind: Kind, values: pl.Series) -> IdMap:
+        new = cls.__new__(cls)
+        new.kind, new.values = kind, values
+        new._sorted = new._index = None
+        return new
+
+    @classmethod
+    def from_arrow(cls, kind: Kind, values: pl.Series) -> IdMap:
+        """Return the map over a column as written by ``save``; nothing is copied or checked."""
+        return cls._made(kind, values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.decode(np.arange(len(self))))
+
+    def __contains__(self, one: object) -> bool:
+        try:
+            return bool(self.encode([one])[0] >= 0)
+        except (Incompatible, BadEvents):
+            return False
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(x) for x in self.decode(np.arange(min(3, len(self)))))
+        return f"<IdMap of {len(self):,} {_NAMES[self.kind]}: {shown}{', …' * (len(self) > 3)}>"
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, IdMap):
+            return NotImplemented
+        return self.kind == other.kind and self.values.equals(other.values)
+
+    __hash__ = object.__hash__
+
+    def encode(self, ids: Sequence[Any] | NDArray[Any] | pl.Series) -> Codes:
+        """Return the codes of ``ids``, -1 for those that are not in the map.
+
+        Raises
+        ------
+        Incompatible : the ids are of another type than the map's: 318 and "318" are two things.
+        """
+        kind, asked = as_ids(ids)
+        if not len(asked) or not len(self):
+            return np.full(len(asked), -1, np.int32)
+        if kind != self.kind:
+            raise Incompatible(
+                f"asked for {_shown(kind, asked[0])!r}: these ids are {_NAMES[self.kind]}, "
+                f"such as {self.decode([0])[0]!r}, not {_NAMES[kind]}"
+            )
+        if kind == "int":
+            return self._encode_integers(asked.to_numpy())
+        if len(asked) <= 1000:
+            if self._index is None:
+                self._index = {v: n for n, v in enumerate(self.values.to_list())}
+            return np.array([self._index.get(v, -1) for v in asked.to_list()], np.int32)
+        known = pl.DataFrame({"id": self.values}).with_row_index("code")
+        found = pl.DataFrame({"id": asked}).join(known, on="id", how="left", maintain_order="left")
+        return found["code"].cast(pl.Int32).fill_null(-1).to_numpy()
+
+    def _encode_integers(self, asked: NDArray[np.int64]) -> Codes:
+        if self._sorted is None:
+            values = self.values.to_numpy()
+            order = np.argsort(values, kind="stable").astype(np.int32)
+            self._sorted = values[order], order
+        values, order = self._sorted
+        at = np.minimum(np.searchsorted(values, asked), len(values) - 1)
+        return np.where(values[at] == asked, order[at], -1).astype(np.int32)
+
+    def code(self, one: Any) -> int:
+        """Return the code of one id.
+
+        Raises
+        ------
+        UnknownId : it is not in the map; the message lists near matches.
+        """
+        code = int(self.encode([one])[0])
+        if code < 0:
+            raise UnknownId(
+                f"no such id: {one!r} (of {len(self):,}).{near(one, self.values[:100_000])}"
+            )
+        return code
+
+    def decode(self, codes: Sequence[int] | NDArray[Any]) -> list[Any]:
+        """Return the ids at ``codes``, of the type they came in, None for -1."""
+        at = np.asarray(codes, dtype=np.int64).ravel()
+        if len(at) <= 64:  # one list: reading a few rows is quicker than gathering a column
+            raw = [self.values[int(c)] if c >= 0 else None for c in at]
+        else:
+            raw = self.values.gather(np.maximum(at, 0)).to_list()
+            for n in np.flatnonzero(at < 0):
+                raw[n] = None
+        if self.kind == "uuid":
+            return [None if r is None else uuid.UUID(bytes=r) for r in raw]
+        return raw
+
+    def extended(self, ids: Sequence[Any] | NDArray[Any] | pl.Series) -> IdMap:
+        """Return a map that begins with this one and goes on with the new ids among ``ids``."""
+        kind, values = as_ids(ids)
+        if not len(values):
+            return self
+        if len(self) and kind != self.kind:
+            self.encode(ids)  # raises Incompatible
+        fresh = values.unique(maintain_order=True)
+        fresh = fresh.filter(~fresh.is_in(self.values.implode())) if len(self) else fresh
+        return IdMap._made(kind, pl.concat([self.values, fresh]) if len(self) else fresh)
+
+    def recoding(self, onto: IdMap) -> Codes | None:
+        """Return, for each code here, the code of the same id in ``onto`` (-1: not there).
+
+        None says that the codes are the same, so that nothing need be translated.
+        """
+        if self is onto or self == onto:
+            return None
+        if len(self) and len(onto) and self.kind != onto.kind:
+            raise Incompatible(
+                f"ids are {_NAMES[self.kind]} on one side and {_NAMES[onto.kind]} on the other"
+            )
+        if self.kind == "uuid":
+            return onto.encode(self.decode(np.arange(len(self))))
+        return onto.encode(self.values)
+
+    def digest(self) -> bytes:
+        """Return a hash of the ids in order; equal maps have equal digests on every machine."""
+        whole = hashlib.sha256(self.kind.encode())
+        if self.kind == "int":
+            whole.update(self.values.to_numpy().tobytes())
+        else:
+            for one in self.values:
+                raw = one.encode() if self.kind == "str" else one
+                whole.update(len(raw).to_bytes(8, "little") + raw)
+        return whole.digest()
+
+
+def _shown(kind: Kind, raw: Any) -> Any:
+    return uuid.UUID(bytes=raw) if kind == "uuid" else raw
+
+
+def as_ids(ids: Sequence[Any] | NDArray[Any] | pl.Series) -> tuple[Kind, pl.Series]:
+    """Return the kind of ``ids`` and a series of int64, strings, or the 16 bytes of UUIDs.
+
+    Raises
+    ------
+    BadEvents : a missing id, an id that is neither integer, string nor UUID, or several types.
+    """
+    if isinstance(ids, pl.Series):
+        series = ids
+    elif isinstance(ids, np.ndarray) and ids.dtype.kind in "iu":
+        if ids.dtype == np.uint64 and len(ids) and ids.max() > np.iinfo(np.int64).max:
+            raise BadEvents(f"id {ids.max()} does not fit into 64 bits with a sign")
+        return "int", pl.Series(ids.astype(np.int64, copy=False))
+    else:
+        return _from_objects(list(ids))
+    if series.dtype.is_integer():
+        try:
+            series = series.cast(pl.Int64)
+        except pl.exceptions.PolarsError as e:
+            raise BadEvents(f"id {series.max()!r} does not fit into 64 bits with a sign") from e
+        kind: Kind = "int"
+    elif series.dtype in (pl.String, pl.Categorical, pl.Enum):
+        kind, series = "str", series.cast(pl.String)
+    elif series.dtype == pl.Null and not len(series):
+        return "int", series.cast(pl.Int64)
+    elif series.dtype == pl.Object:
+        return _from_objects(series.to_list())
+    elif series.dtype == pl.Binary and (not len(series) or bool((series.bin.size() == 16).all())):
+        kind = "uuid"
+    else:
+        raise BadEvents(
+            f"ids must be integers, strings or UUIDs, not {series.dtype} "
+            f"(such as {series.drop_nulls().head(1).to_list()}); cast the column first"
+        )
+    if series.null_count():
+        raise BadEvents(f"row {series.is_null().arg_max()} has no id")
+    return kind, series
+
+
+def _from_objects(ids: list[Any]) -> tuple[Kind, pl.Series]:
+    kinds: dict[type, int] = {}
+    for row, one in enumerate(ids):
+        kinds.setdefault(type(one), row)
+    if not kinds:
+        return "int", pl.Series([], dtype=pl.Int64)
+    found: dict[Kind, int] = {}
+    for cls, row in kinds.items():
+        if issubclass(cls, str):
+            found.setdefault("str", row)
+        elif issubclass(cls, (int, np.integer)) and not issubclass(cls, bool):
+            found.setdefault("int", row)
+        elif issubclass(cls, uuid.UUID):
+            found.setdefault("uuid", row)
+        elif ids[row] is None or (cls is float and ids[row] != ids[row]):
+            raise BadEvents(f"row {row} has no id")
+        else:
+            raise BadEvents(
+                f"ids must be integers, strings or UUIDs, not {cls.__name__} "
+                f"(row {row}: {ids[row]!r}); cast the column first"
+            )
+    if len(found) > 1:
+        rows = sorted(found.values())[:2]
+        raise BadEvents(
+            f"ids of several types in one column: row {rows[0]} is {ids[rows[0]]!r}, "
+            f"row {rows[1]} is {ids[rows[1]]!r}; 318 and '318' would be two things"
+        )
+    kind = next(iter(found))
+    try:
+        if kind == "int":
+            return kind, pl.Series([int(x) for x in ids], dtype=pl.Int64)
+        if kind == "uuid":
+            return kind, pl.Series([x.bytes for x in ids], dtype=pl.Binary)
+        return kind, pl.Series([str(x) for x in ids], dtype=pl.String)
+    except (OverflowError, pl.exceptions.PolarsError) as e:
+        raise BadEvents("an integer id does not fit into 64 bits with a sign") from e

@@ -1,0 +1,73 @@
+"""Products of sparse rows with dense and sparse matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from penchant.kernels.csr import CSR
+from penchant.kernels.threads import run
+
+FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+"""Fast-math flags that keep NaN and infinity meaningful."""
+
+
+def sparse_dense(sparse: CSR, dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``sparse @ dense``, (rows, columns of dense) float32, reading only the rows needed."""
+    out = np.zeros((sparse.shape[0], dense.shape[1]), np.float32)
+    args = (sparse.indptr, sparse.indices, sparse.data, dense, out)
+    threads = 1 if sparse.nnz * dense.shape[1] < 1 << 20 else None
+    run(_sparse_dense, sparse.indptr, *args, threads=threads)
+    return out
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _sparse_dense(lo, hi, indptr, indices, data, dense, out):  # type: ignore[no-untyped-def]
+    for r in range(lo, hi):
+        row = out[r]
+        for n in range(indptr[r], indptr[r + 1]):
+            w = data[n]
+            other = dense[indices[n]]
+            for c in range(len(row)):
+                row[c] += w * other[c]
+
+
+def dense_sparse(dense: NDArray[np.float32], sparse: CSR) -> NDArray[np.float32]:
+    """Return ``dense @ sparse``, (rows of dense, columns of sparse) float32."""
+    out = np.zeros((dense.shape[0], sparse.columns), np.float32)
+    args = (np.ascontiguousarray(dense), sparse.indptr, sparse.indices, sparse.data, out)
+    threads = 1 if dense.shape[0] * sparse.nnz < 1 << 20 else None
+    run(_dense_sparse, dense.shape[0], *args, threads=threads)
+    return out
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _dense_sparse(lo, hi, dense, indptr, indices, data, out):  # type: ignore[no-untyped-def]
+    for r in range(lo, hi):
+        row = out[r]
+        for s in range(len(indptr) - 1):
+            w = dense[r, s]
+            if w != 0:
+                for n in range(indptr[s], indptr[s + 1]):
+                    row[indices[n]] += w * data[n]
+
+
+def sparse_sparse(left: CSR, right: CSR) -> NDArray[np.float32]:
+    """Return ``left @ right``, dense (rows of left, columns of right) float32."""
+    out = np.zeros((left.shape[0], right.columns), np.float32)
+    args = (left.indptr, left.indices, left.data, right.indptr, right.indices, right.data, out)
+    run(_sparse_sparse, left.indptr, *args, threads=1 if left.nnz < 1 << 10 else None)
+    return out
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _sparse_sparse(  # type: ignore[no-untyped-def]
+    lo, hi, indptr, indices, data, other_indptr, other_indices, other_data, out
+):
+    for r in range(lo, hi):
+        row = out[r]
+        for n in range(indptr[r], indptr[r + 1]):
+            s, w = indices[n], data[n]
+            for m in range(other_indptr[s], other_indptr[s + 1]):
+                row[other_indices[m]] += w * other_data[m]

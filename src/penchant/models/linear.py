@@ -1,0 +1,179 @@
+"""EASE: a linear item-to-item model in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from penchant.dataset import Dataset
+from penchant.errors import BadEvents
+from penchant.explanations import Explanation, Share
+from penchant.kernels.csr import CSR
+from penchant.kernels.products import dense_sparse, sparse_dense, sparse_sparse
+from penchant.parameters import hyper
+from penchant.queries import Queries
+from penchant.ranking import Recommendations
+from penchant.recommender import (
+    Codes,
+    OnEpoch,
+    Recommender,
+    Scores,
+    alike,
+    column_scores,
+)
+
+
+@dataclass(kw_only=True)
+class EASE(Recommender):
+    """Embarrassingly shallow autoencoder: each item's score is a weighted sum over the history.
+
+    With X the users x items weights, P = (X'X + l2 I)^-1 and d = diag(P), the item-to-item weights
+    are B = I - P / d (column j divided by d_j), so that B_jj = 0, and a history x scores x B
+    (Steck 2019, equations 8 and 9).
+
+    P is found on the smaller side. With fewer users than items, Woodbury's identity gives
+    P = (I - X' K X) / l2 with K = (X X' + l2 I)^-1, and the model keeps K and X: rows of X are then
+    part of the model, without the ids of whom they belong to. Otherwise it keeps B.
+
+    Reads the history and its values. A history without evidence, and items nobody met, are NaN.
+
+    Examples
+    --------
+    >>> import penchant as pt
+    >>> data = pt.datasets.planted()
+    >>> model = pt.EASE(l2=50.0).fit(data)
+    >>> len(model.recommend(data.queries(users=[0]), k=3).ids()[0])
+    3
+    """
+
+    l2: float = hyper(
+        300.0, "regularisation: larger trusts popular items more", above=0,
+        search=(10, 3000), log=True,
+    )  # fmt: skip
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The history, and what was recorded in it."""
+        return frozenset({"history", "values"})
+
+    def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
+        x = data.weights()
+        if not x.nnz:
+            raise BadEvents("EASE needs at least one interaction that weighs something")
+        met = np.bincount(x.indices, minlength=x.columns) > 0
+        active = np.flatnonzero(np.diff(x.indptr) > 0)
+        if len(active) < np.count_nonzero(met):
+            rows = _rows(x, active)
+            columns = rows.transposed()
+            inverse = _inverse(sparse_sparse(rows, columns), self.l2)
+            d = (1 - _quadratic(inverse, columns)) / self.l2
+            self.by_user_ = inverse.astype(np.float32)
+            self.rows_, self.columns_ = rows, columns
+            self.diagonal_ = np.where(met, d, np.nan).astype(np.float32)
+        else:
+            known = np.flatnonzero(met)
+            code = np.cumsum(met) - 1
+            dense = CSR(x.indptr, code[x.indices].astype(np.int32), x.data, len(known))
+            inverse = _inverse(sparse_sparse(dense.transposed(), dense), self.l2)
+            weights = inverse / -np.diag(inverse)
+            np.fill_diagonal(weights, 0)
+            self.weights_ = np.ascontiguousarray(weights, dtype=np.float32)
+            self.place_ = np.where(met, code, -1).astype(np.int32)
+
+    def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
+        scores = self._by_items(x) if hasattr(self, "weights_") else self._by_users(x)
+        scores[np.diff(x.indptr) == 0] = np.nan
+        return scores if items is None else column_scores(scores, items)
+
+    def _by_items(self, x: CSR) -> Scores:
+        known = self.place_[x.indices] >= 0
+        rows = x.row_numbers()[known]
+        shape = (x.shape[0], len(self.weights_))
+        met = CSR.from_pairs(rows, self.place_[x.indices[known]], x.data[known], shape)
+        found = sparse_dense(met, self.weights_)
+        if found.shape[1] == len(self.place_):
+            return found
+        scores = np.full((x.shape[0], len(self.place_)), np.nan, np.float32)
+        scores[:, self.place_ >= 0] = found
+        return scores
+
+    def _by_users(self, x: CSR) -> Scores:
+        through = dense_sparse(sparse_sparse(x, self.columns_) @ self.by_user_, self.rows_)
+        own = np.zeros_like(through)
+        own[x.row_numbers(), x.indices] = x.data
+        # x B = x - (x P) / d, and x P = (x - x X' K X) / l2.
+        scores: Scores = own - (own - through) / (np.float32(self.l2) * self.diagonal_)
+        return scores
+
+    def item_weights(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
+        """Return (history,) float64: the learned weight from each history item to ``item``."""
+        if hasattr(self, "weights_"):
+            place, to = self.place_[history], self.place_[item]
+            if to < 0:
+                return np.full(len(history), np.nan)
+            weights = self.weights_[np.maximum(place, 0), to].astype(np.float64)
+            return np.where(place >= 0, weights, 0.0)
+        column = self.columns_.rows(item, item + 1)
+        carried = column.data.astype(np.float64) @ self.by_user_[column.indices]
+        met = [self.columns_.rows(i, i + 1) for i in history]
+        through = np.array([c.data.astype(np.float64) @ carried[c.indices] for c in met])
+        weights = through / (self.l2 * float(self.diagonal_[item]))
+        return np.where(history == item, 0.0, weights)
+
+    def explain(self, query: Queries, item: int) -> Explanation:
+        """Explain an item code: each history item adds its weight times its learned weight."""
+        own, mine = self._own(query), self._own_item(query, item)
+        score = float(self.score(query, np.array([item], np.int32))[0, 0])
+        if np.isnan(score):
+            return self._explained(query, item, score, (), score)
+        x = self.training_.feedback.weigh(own.histories, len(own.items), own.now)
+        amounts = x.data * self.item_weights(x.indices, mine)
+        ids = own.items.decode(x.indices)
+        shares = [Share("history", one, float(a)) for one, a in zip(ids, amounts, strict=True)]
+        return self._explained(query, item, 0.0, shares, score)
+
+    def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
+        """Return the k items that having met only this one speaks for most."""
+        training = self._trained()
+
+        def weights(codes: Codes) -> Scores:
+            n = np.arange(len(codes))
+            x = CSR.from_pairs(n, codes, None, (len(codes), len(training.items)))
+            return self._by_items(x) if hasattr(self, "weights_") else self._by_users(x)
+
+        return alike(training, items, k, weights, self.name)
+
+
+def _rows(x: CSR, which: NDArray[np.int64]) -> CSR:
+    """Rows ``which`` of x, of which the others are empty."""
+    indptr = np.concatenate([x.indptr[which], x.indptr[-1:]])
+    return CSR(indptr, x.indices, x.data, x.columns)
+
+
+def _inverse(symmetric: NDArray[np.float32], l2: float) -> NDArray[np.float64]:
+    """Return (symmetric + l2 I)^-1 by Cholesky."""
+    a = symmetric.astype(np.float64, order="F")
+    a[np.diag_indices_from(a)] += l2
+    factor, info = lapack.dpotrf(a, lower=1, overwrite_a=1)
+    if info == 0:
+        factor, info = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if info != 0:
+        raise BadEvents(f"the Gram matrix is not positive definite at l2={l2:g}; raise EASE.l2")
+    inverse: NDArray[np.float64] = np.tril(factor) + np.tril(factor, -1).T
+    return inverse
+
+
+def _quadratic(inverse: NDArray[np.float64], columns: CSR) -> NDArray[np.float64]:
+    """Return x_j' K x_j for each column x_j of X, given as rows of ``columns``."""
+    out = np.zeros(columns.shape[0])
+    for j in np.flatnonzero(np.diff(columns.indptr)):
+        a, b = columns.indptr[j], columns.indptr[j + 1]
+        at, w = columns.indices[a:b], columns.data[a:b].astype(np.float64)
+        out[j] = w @ inverse[np.ix_(at, at)] @ w
+    return out

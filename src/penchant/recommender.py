@@ -1,0 +1,436 @@
+"""Recommender: the one base class, and the capabilities a model may have besides."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, final, runtime_checkable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from penchant import parameters
+from penchant.dataset import Dataset
+from penchant.errors import Incompatible, NotFitted
+from penchant.explanations import Explanation, Share
+from penchant.feedback import Feedback
+from penchant.histories import Histories
+from penchant.ids import IdMap
+from penchant.kernels.csr import CSR
+from penchant.queries import Queries
+from penchant.ranking import EVERYTHING, Recommendations, Rules, select, stacked
+
+Codes = NDArray[np.int32]
+Scores = NDArray[np.float32]
+
+EVIDENCE = frozenset(
+    {"user", "history", "values", "order", "time", "user_features", "tastes", "context"}
+)
+"""What a model may read of a query."""
+
+MEANINGS = ("rank", "rating", "probability")
+"""What a score may mean."""
+
+BLOCK_BYTES = 64 * 2**20
+"""Scores held at a time by ``recommend``."""
+
+
+class Epoch(NamedTuple):
+    """Progress of a fit: epoch ``number`` of ``total``; loss is NaN if it is not computed."""
+
+    number: int
+    total: int
+    loss: float
+    seconds: float
+    model: Recommender
+
+
+OnEpoch = Callable[[Epoch], bool | None]
+"""Called after each epoch; returning True stops the training there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What a model remembers of the data it was fitted on: names and meanings, no person's history.
+
+    Parameters
+    ----------
+    items, users : the maps of the codes the model speaks.
+    feedback : what a row weighs, applied to a query as it was to the training table.
+    scale : lowest and highest rating, or None.
+    shown : title and genres by item code, or None.
+    until : microseconds since 1970 (UTC) of the last event learned from; -1 without times.
+    events : number of events learned from.
+    fingerprint : hash of the data.
+    seed : the seed the fit was given; None if it was given a generator.
+    """
+
+    items: IdMap
+    users: IdMap
+    feedback: Feedback
+    scale: tuple[float, float] | None
+    shown: pl.DataFrame | None
+    until: int
+    events: int
+    fingerprint: str
+    seed: int | None
+
+    def title(self, item: Any) -> str:
+        """Return what a person calls the item: its title if there is one, else its id."""
+        if self.shown is not None and "title" in self.shown.columns:
+            code = int(self.items.encode([item])[0])
+            name = self.shown["title"][code] if code >= 0 else None
+            if name:
+                return str(name)
+        return str(item)
+
+
+class Recommender(ABC):
+    """A model: fitted on a ``Dataset``, asked with ``Queries``.
+
+    An author writes a ``@dataclass(kw_only=True)`` whose fields are hyper-parameters
+    (``penchant.parameters.hyper``), the properties ``reads`` and ``scores``, and two methods,
+    ``_fit`` and ``_score``. Learned attributes end in ``_``. ``penchant.testing.check_recommender``
+    says whether it is right.
+    """
+
+    training_: Training
+    __hash__: ClassVar[Callable[[Any], int]] = object.__hash__
+
+    def __post_init__(self) -> None:
+        """Check the hyper-parameters."""
+        parameters.check(self)
+
+    @property
+    @abstractmethod
+    def reads(self) -> frozenset[str]:
+        """The evidence of a query that may change a score; a subset of ``EVIDENCE``."""
+
+    @property
+    def scores(self) -> str:
+        """What a score means: "rank" (only the order counts), "rating" or "probability"."""
+        return "rank"
+
+    @property
+    def name(self) -> str:
+        """What to call the model in tables and reasons."""
+        return type(self).__name__
+
+    @abstractmethod
+    def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
+        """Learn from ``data``, setting attributes whose names end in ``_``; none is set before."""
+
+    @abstractmethod
+    def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        """Return (q, n) float32 scores; every code in ``queries`` and ``items`` is the model's own.
+
+        Parameters
+        ----------
+        items : None for all items, (m,) shared codes, or (q, m) codes per query; -1 and items the
+            model cannot speak for give NaN.
+        """
+
+    @final
+    def fit(
+        self,
+        data: Dataset,
+        *,
+        rng: int | np.random.Generator | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Learn from ``data``, always from scratch.
+
+        Parameters
+        ----------
+        data : what to learn from.
+        rng : a seed or generator; None is the seed 0, so that a fit can be repeated.
+        on_epoch : called after each epoch of models that have epochs; True stops.
+
+        Returns
+        -------
+        The model itself, its learned arrays read-only.
+
+        Raises
+        ------
+        BadParameter : a hyper-parameter outside its range.
+        BadEvents : the data lacks what the model learns from.
+        """
+        parameters.check(self)
+        self._forget()
+        seed = 0 if rng is None else int(rng) if isinstance(rng, (int, np.integer)) else None
+        generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seed)
+        self._fit(data, generator, on_epoch)
+        self._remember(data, seed)
+        return self
+
+    @final
+    def score(self, queries: Queries, items: Codes | None = None) -> Scores:
+        """Return (q, n) float32 scores in the codes of ``queries.items``; NaN: cannot say.
+
+        Parameters
+        ----------
+        queries : who asks.
+        items : None for every item of ``queries.items``, (m,) codes shared by all queries, or
+            (q, m) codes for each; -1 gives NaN.
+
+        Raises
+        ------
+        NotFitted : the model has not been fitted.
+        Incompatible : the queries' ids are of another type than the model's.
+        """
+        training = self._trained()
+        own = queries.recoded(training.items, training.users)
+        if items is not None:
+            items = np.asarray(items, dtype=np.int32)
+            self._check_codes(items, queries)
+        recoding = queries.items.recoding(training.items) if own is not queries else None
+        if recoding is None:
+            return self._checked(self._score(own, items), len(own), items)
+        if items is not None:
+            mine = np.where(items >= 0, recoding[items], -1).astype(np.int32)
+            return self._checked(self._score(own, mine), len(own), mine)
+        raw = self._checked(self._score(own, None), len(own), None)
+        out = np.full((len(own), len(recoding)), np.nan, np.float32)
+        known = recoding >= 0
+        out[:, known] = raw[:, recoding[known]]
+        return out
+
+    @final
+    def recommend(
+        self, queries: Queries, k: int = 10, rules: Rules = EVERYTHING
+    ) -> Recommendations:
+        """Return the k best items for each query that it has not seen, within ``rules``.
+
+        At most 64 MB of scores are held at a time.
+
+        Raises
+        ------
+        NotFitted, Incompatible : as ``score``.
+        BadParameter : k below 1.
+        """
+        training = self._trained()
+        size = max(1, BLOCK_BYTES // (4 * max(len(queries.items), len(training.items), 1)))
+        parts = []
+        for first, block in queries.blocks(size):
+            part = select(self.score(block), block, k, rules, first=first, source=self.name)
+            if isinstance(self, Sources):
+                source, names = self.sources(block, part.codes)
+                part = replace(part, source=source, sources=names)
+            parts.append(part)
+        if not parts:
+            empty = select(np.zeros((0, len(queries.items)), np.float32), queries, k)
+            parts = [empty]
+        whole = stacked(parts)
+        shown = training.shown
+        if shown is not None and queries.items is not training.items:
+            codes = queries.items.recoding(training.items)
+            if codes is not None:
+                mine = [int(c) if c >= 0 else None for c in codes]
+                shown = shown.select(pl.all().gather(pl.Series(mine, dtype=pl.Int64)))
+        why = _Why(self, queries, whole.codes).sentence if isinstance(self, Explains) else None
+        return replace(whole, shown=shown, why=why)
+
+    @final
+    def _trained(self) -> Training:
+        if "training_" not in self.__dict__:
+            raise NotFitted(f"{self.name} has not been fitted: call fit(data) first")
+        return self.training_
+
+    @final
+    def _own(self, queries: Queries) -> Queries:
+        """Return the queries in the model's own codes, for capabilities."""
+        training = self._trained()
+        return queries.recoded(training.items, training.users)
+
+    @final
+    def _own_item(self, queries: Queries, item: int) -> int:
+        """Return the model's own code (or -1) of an item code of the queries."""
+        recoding = queries.items.recoding(self._trained().items)
+        return item if recoding is None or item < 0 else int(recoding[item])
+
+    @final
+    def _explained(
+        self, queries: Queries, item: int, base: float, shares: Sequence[Share], score: float
+    ) -> Explanation:
+        """Return an Explanation for one query, with titles and what the asker liked filled in."""
+        training = self._trained()
+        cited = training.feedback.cited(queries.histories)
+        liked = frozenset(queries.items.decode(np.unique(queries.histories.item[cited])))
+        name = queries.items.decode([item])[0]
+        return Explanation(base, tuple(shares), score, name, liked, training.title)
+
+    @final
+    def _remember(self, data: Dataset, seed: int | None) -> None:
+        """Record what the model was fitted on, and make what it learned read-only."""
+        self.training_ = Training(
+            items=data.items,
+            users=data.users,
+            feedback=data.feedback,
+            scale=data.scale,
+            shown=data.shown,
+            until=data.until,
+            events=len(data),
+            fingerprint=data.fingerprint(),
+            seed=seed,
+        )
+        for _, value in self._learned():
+            for array in arrays_in(value):
+                array.setflags(write=False)
+
+    @final
+    def _learned(self) -> Iterator[tuple[str, Any]]:
+        """Yield name and value of each learned attribute except ``training_``."""
+        for name, value in vars(self).items():
+            if name.endswith("_") and not name.startswith("_") and name != "training_":
+                yield name, value
+
+    @final
+    def _forget(self) -> None:
+        for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("_")]:
+            delattr(self, name)
+
+    @final
+    def _check_codes(self, items: Codes, queries: Queries) -> None:
+        if items.ndim not in (1, 2) or (items.ndim == 2 and len(items) != len(queries)):
+            raise Incompatible(
+                f"items have shape {items.shape}; (m,) or ({len(queries)}, m) is needed"
+            )
+        if items.size and (items.max() >= len(queries.items) or items.min() < -1):
+            raise Incompatible(
+                f"item codes run from -1 to {len(queries.items) - 1}, got "
+                f"{items.min()} to {items.max()}"
+            )
+
+    @final
+    def _checked(self, scores: Scores, q: int, items: Codes | None) -> Scores:
+        n = len(self.training_.items) if items is None else items.shape[-1]
+        if scores.shape != (q, n) or scores.dtype != np.float32:
+            raise Incompatible(
+                f"{self.name}._score gave {scores.dtype} of shape {scores.shape}; "
+                f"float32 of shape {(q, n)} is the contract"
+            )
+        return scores
+
+
+@dataclass(frozen=True)
+class _Why:
+    """Sentences for a list of recommendations, worked out when asked for."""
+
+    model: Explains
+    queries: Queries
+    codes: Codes
+
+    def sentence(self, row: int, rank: int) -> str:
+        return self.model.explain(self.queries[row], int(self.codes[row, rank])).sentence()
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A model whose scores are a base and shares that add up."""
+
+    def explain(self, query: Queries, item: int) -> Explanation:
+        """Explain one item code of ``query.items`` for one query."""
+        ...
+
+
+@runtime_checkable
+class Similar(Protocol):
+    """A model that knows which items are alike."""
+
+    def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
+        """Return the k items most like each of some item ids; an item is not its own answer."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A model whose score is the product of two vectors."""
+
+    def user_vectors(self, queries: Queries) -> NDArray[np.float32]:
+        """Return (q, d) vectors of who asks."""
+        ...
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return (items, d) vectors in the model's own codes; NaN rows: cannot say."""
+        ...
+
+
+@runtime_checkable
+class Updates(Protocol):
+    """A model that learns new events without a refit."""
+
+    def updated(self, data: Dataset, queries: Queries, fresh: NDArray[np.int64]) -> Self:
+        """Return a new model that also learned the last ``fresh[r]`` events of each row."""
+        ...
+
+
+@runtime_checkable
+class Onboards(Protocol):
+    """A model that can answer for items without events through their content."""
+
+    def with_items(self, items: pl.DataFrame) -> Self:
+        """Return a new model that also answers for these items; known scores are unchanged."""
+        ...
+
+
+@runtime_checkable
+class Sources(Protocol):
+    """A composite that knows which part proposed an item."""
+
+    def sources(self, queries: Queries, codes: Codes) -> tuple[NDArray[np.int16], tuple[str, ...]]:
+        """Return (q, k) numbers into the names returned beside them, for codes of queries.items."""
+        ...
+
+
+def alike(
+    training: Training, items: Sequence[Any], k: int, score: Callable[[Codes], Scores], name: str
+) -> Recommendations:
+    """Return the k items most alike to each id; ``score`` gives (n, items) scores for codes.
+
+    Raises
+    ------
+    UnknownId : an id the model does not know.
+    """
+    codes = np.array([training.items.code(one) for one in items], np.int32)
+    rows = np.arange(len(codes) + 1, dtype=np.int64)
+    none = np.full(len(codes), -1, np.int32)
+    nothing = Histories.empty(len(codes))
+    asked = Queries(training.items, training.users, nothing, none, seen=(rows, codes))
+    found = select(score(codes), asked, k, source=name)
+    return replace(found, asked=tuple(items), shown=training.shown)
+
+
+def column_scores(whole: Scores, items: Codes | None) -> Scores:
+    """Return the columns of (q, all items) scores that ``items`` asks for, as in ``_score``."""
+    if items is None:
+        return whole
+    items = np.broadcast_to(items, (len(whole), items.shape[-1]))
+    if not whole.shape[1]:
+        return np.full(items.shape, np.nan, np.float32)
+    picked = np.take_along_axis(whole, np.maximum(items, 0), axis=1)
+    return np.where(items >= 0, picked, np.float32(np.nan)).astype(np.float32)
+
+
+def arrays_in(value: Any) -> Iterator[NDArray[Any]]:
+    """Yield the arrays within a learned attribute."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, CSR):
+        yield from (value.indptr, value.indices, value.data)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from arrays_in(one)
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from arrays_in(one)
+    elif isinstance(value, Recommender):
+        for _, one in value._learned():
+            yield from arrays_in(one)
+
+
+def settings(model: Recommender) -> dict[str, Any]:
+    """Return the fields of a model by name."""
+    return {f.name: getattr(model, f.name) for f in dataclasses.fields(model)}  # type: ignore[arg-type]

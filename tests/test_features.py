@@ -24,8 +24,8 @@ def of(features, item):
     return {features.names[f]: row[f] for f in np.flatnonzero(row)}
 
 
-def assert_equals_sklearn(features, column, vectorizer, documents, rows):
-    expected = vectorizer.fit_transform(documents)
+def assert_equals_sklearn(features, column, vectorizer, documents, rows, share=1.0):
+    expected = vectorizer.fit_transform(documents) * share
     number = {name: f for f, name in enumerate(features.names) if name.startswith(column + ":")}
     mine = [number.pop(f"{column}:{name}") for name in vectorizer.get_feature_names_out()]
     assert not number
@@ -79,6 +79,7 @@ def test_movielens_weighs_what_scikit_learn_says():
         TfidfVectorizer(stop_words=list(STOP_WORDS)),
         titles[described].to_list(),
         described,
+        share=0.5**0.5,  # two columns that weigh alike
     )
     assert_equals_sklearn(
         features,
@@ -86,6 +87,7 @@ def test_movielens_weighs_what_scikit_learn_says():
         TfidfVectorizer(analyzer=lambda text: text.split("|"), lowercase=False),
         movies["genres"].to_list(),
         np.arange(movies.height),
+        share=0.5**0.5,
     )
 
 
@@ -109,13 +111,15 @@ def test_a_year_is_a_word_and_its_decade_another():
 
 
 @pytest.mark.parametrize("weights", [{"title": 2.0, "genres": 0.5}, ["genres", "tags", "title"]])
-def test_each_block_has_its_weight_as_length(weights):
+def test_a_block_is_as_long_as_its_weight_says_and_a_full_row_is_1(weights):
     features = tfidf(FILMS, weights)
-    for column in weights:
+    given = weights if isinstance(weights, dict) else dict.fromkeys(weights, 1.0)
+    for column, weight in given.items():
         mine = [f for f, name in enumerate(features.names) if name.startswith(column + ":")]
         lengths = np.linalg.norm(dense(features)[:, mine], axis=1)
-        expected = weights[column] if isinstance(weights, dict) else 1
+        expected = weight / np.linalg.norm(list(given.values()))
         np.testing.assert_allclose(lengths[lengths > 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(dense(features)[:2], axis=1), 1, rtol=1e-6)
     assert not dense(features)[4].any()
     assert features.matrix.shape == (5, len(features.names))
     assert features.matrix.data.dtype == np.float32

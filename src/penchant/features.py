@@ -96,8 +96,9 @@ def tfidf(
 ) -> Features:
     """Turn a table of items into TF-IDF features.
 
-    Each column becomes a block whose rows have length 1 times the column's weight, so that a long
-    text does not drown a short list of genres.
+    Each column becomes a block whose rows have the column's weight as their length, so that a long
+    text does not drown a short list of genres. All is then divided so that an item described in
+    every column has length 1; one that lacks a column is shorter.
 
     Parameters
     ----------
@@ -128,22 +129,22 @@ def tfidf(
             )
         if not 0 < weight < np.inf:
             raise BadParameter(f"the weight of column {name!r} must be positive, got {weight}")
+    blocks = {name: _block(_values(table[name])) for name in weights}
+    shared = np.sqrt(sum(weights[name] ** 2 for name, (_, values) in blocks.items() if values))
     names: list[str] = []
-    parts: list[pl.DataFrame] = []
-    for name, weight in weights.items():
-        entries, values = _block(_values(table[name]))
-        parts.append(
-            entries.select(
-                "row",
-                code=pl.col("code").cast(pl.Int64) + len(names),
-                weight=pl.col("weight") * weight,
-            )
-        )
+    rows, codes, data = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
+    for name, (entries, values) in blocks.items():
+        rows.append(entries["row"].to_numpy())
+        codes.append(entries["code"].to_numpy() + len(names))
+        data.append(entries["weight"].to_numpy() * (weights[name] / max(shared, 1e-300)))
         names += [f"{name}:{value}" for value in values]
-    if not names:
-        return Features((), CSR.from_pairs([], [], [], (table.height, 0)))
-    rows, codes, data = (pl.concat(parts)[c].to_numpy() for c in ("row", "code", "weight"))
-    return Features(tuple(names), CSR.from_pairs(rows, codes, data, (table.height, len(names))))
+    matrix = CSR.from_pairs(
+        np.concatenate(rows),
+        np.concatenate(codes),
+        np.concatenate(data),
+        (table.height, len(names)),
+    )
+    return Features(tuple(names), matrix)
 
 
 def _readable(dtype: pl.DataType) -> bool:
@@ -179,6 +180,7 @@ def _block(lists: pl.Series) -> tuple[pl.DataFrame, list[str]]:
         .agg(name=pl.col("value").mode().min(), items=pl.col("row").n_unique())
         .sort("key")
         .with_row_index("code")
+        .with_columns(pl.col("code").cast(pl.Int64))
     )
     described = long["row"].n_unique()
     rarity = 1 + ((1 + described) / (1 + pl.col("items"))).log()

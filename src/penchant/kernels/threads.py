@@ -1,15 +1,17 @@
 """Run a serial kernel over blocks of rows on a pool of threads.
 
-Kernels are compiled with ``nogil=True`` and work on rows ``lo`` to ``hi``; each row's result
-depends on that row alone, so the answer is the same, bit for bit, for any number of threads. There is no
+Kernels are compiled with ``nogil=True`` and work on rows ``lo`` to ``hi``; a row's result depends
+on that row alone, so the answer is the same, bit for bit, for any number of threads. There is no
 pool between calls: nothing to fork, nothing to shut down, nothing shared by two server threads.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -19,11 +21,27 @@ BLOCKS_PER_THREAD = 4
 """More blocks than threads, so that a thread that finishes early takes another."""
 
 
-def available() -> int:
-    """Return the number of cores this process may use.
+_limit: ContextVar[int | None] = ContextVar("penchant_threads", default=None)
 
-    ``PENCHANT_THREADS`` in the environment sets it lower or higher.
+
+@contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Use at most this many threads within a ``with`` block of the calling thread."""
+    token = _limit.set(threads)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def available() -> int:
+    """Return the number of threads to use: the cores this process may run on.
+
+    ``limited`` and ``PENCHANT_THREADS`` in the environment set it lower or higher.
     """
+    limit = _limit.get()
+    if limit is not None:
+        return limit
     asked = os.environ.get("PENCHANT_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)

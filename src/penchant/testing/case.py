@@ -1,0 +1,179 @@
+"""Planted data and the questions that the laws ask of a model."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from penchant import datasets
+from penchant.dataset import Dataset
+from penchant.feedback import Feedback
+from penchant.histories import Histories
+from penchant.ids import IdMap
+from penchant.queries import Queries
+from penchant.recommender import Recommender, Scores, arrays_in
+
+LATER = 10**13
+"""Microseconds added to make an event newer than anything in the data."""
+
+
+def planted(noise: float = 0.15, feedback: Feedback | None = None, rng: int = 0) -> Dataset:
+    """Return planted data with a context column, a user table, and two items nobody met."""
+    ratings, table = datasets.planted_tables(noise=noise, rng=rng, users=160, items=80)
+    device = ["phone" if (u + i) % 3 else "desk" for u, i in ratings.select("user", "item").rows()]
+    cold = pl.DataFrame(
+        {"item": [9000, 9001], "title": ["Drama story 9000", None], "genres": ["Drama", None]}
+    )
+    people = pl.DataFrame({"user": range(160), "age": [20 + u % 40 for u in range(160)]})
+    return Dataset.of(
+        ratings.with_columns(pl.Series("device", device)),
+        items=pl.concat([table, cold], how="vertical_relaxed"),
+        users=people,
+        context=("device",),
+        feedback=feedback,
+        name="planted",
+    )
+
+
+def hubs(groups: int = 4, niches: int = 10, people: int = 40) -> Dataset:
+    """Return data with a direction: everyone meets their group's hub and two of its niche items.
+
+    Who met a niche item surely met the hub; who met the hub met this niche item one time in five.
+    Item ``g * 100`` is the hub of group g, ``g * 100 + 1 …`` its niche items.
+    """
+    rows = []
+    for g in range(groups):
+        for p in range(people):
+            first, second = p % niches, (p * 3 + p // niches + 1) % niches
+            second = (second + (first == second)) % niches
+            rows += [(g * 1000 + p, g * 100 + n) for n in (0, 1 + first, 1 + second)]
+    return Dataset.of(pl.DataFrame(rows, schema=["user", "item"], orient="row"), name="hubs")
+
+
+def fingerprint(value: Any) -> str:
+    """Return a hash of all arrays within a model, dataset or queries."""
+    digest = hashlib.sha256()
+    for array in _arrays(value):
+        digest.update(str((array.dtype, array.shape)).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _arrays(value: Any) -> list[NDArray[Any]]:
+    if isinstance(value, Recommender):
+        return [a for _, learned in value._learned() for a in arrays_in(learned)]
+    if isinstance(value, Histories):
+        return [value.indptr, value.item, value.kind, value.value, value.time, value.session]
+    if isinstance(value, Dataset):
+        return _arrays(value.histories)
+    extra = [a for a in (value.now, *(value.seen or ())) if a is not None]
+    return [*_arrays(value.histories), value.user, *extra]
+
+
+def same(a: Scores, b: Scores) -> bool:
+    """Whether two arrays of scores agree up to rounding, NaN in the same places."""
+    if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
+        return False
+    known = ~np.isnan(a)
+    size = float(np.abs(a[known]).max(initial=0))
+    return bool((np.abs(a - b)[known] <= 1e-4 * size + 1e-7).all())
+
+
+def changed(histories: Histories, **columns: Any) -> Histories:
+    """Return the histories with other columns, of the same types."""
+    old = {name: getattr(histories, name).dtype for name in columns}
+    return replace(histories, **{n: np.asarray(c, old[n]) for n, c in columns.items()})
+
+
+class Case:
+    """A model to be checked, with fresh copies of it and things to ask."""
+
+    def __init__(self, model: Recommender) -> None:
+        self.model = model
+
+    def fresh(self) -> Recommender:
+        """Return an unfitted copy."""
+        made = copy.deepcopy(self.model)
+        made._forget()
+        return made
+
+    @cached_property
+    def data(self) -> Dataset:
+        """Planted data; a rating of 3 or more is liked when the model reads values."""
+        values = "values" in self.model.reads and self.model.scores == "rank"
+        return planted(feedback=Feedback(liked=3.0) if values else None)
+
+    @cached_property
+    def fitted(self) -> Recommender:
+        """The model fitted on ``data``; laws that only ask share it."""
+        return self.fresh().fit(self.data, rng=5)
+
+    @cached_property
+    def queries(self) -> Queries:
+        """Eight known people, with context and tastes."""
+        n = np.arange(0, 160, 20)
+        context = {"device": ["phone", "desk"] * (len(n) // 2)}
+        tastes = [{"genres:Drama": 1.0}, {"genres:Comedy": 1.0}] * (len(n) // 2)
+        asked = self.data.queries(users=n, context=context)
+        return replace(asked, tastes=tuple(tastes) if "tastes" in self.model.reads else None)
+
+    def variations(self, evidence: str) -> list[Queries]:
+        """Return the queries with one kind of evidence changed and all else as it was."""
+        q, h = self.queries, self.queries.histories
+        backwards = np.concatenate(
+            [np.arange(b - 1, a - 1, -1) for a, b in zip(h.indptr[:-1], h.indptr[1:])]
+        )
+        newer = np.where(h.time >= 0, h.time + LATER, -1)
+        later = None if q.now is None else q.now + 2 * LATER
+        if evidence == "user":
+            return [replace(q, user=np.roll(q.user, 1)), replace(q, user=np.full_like(q.user, -1))]
+        if evidence == "history":
+            other = self.data.queries(users=np.arange(1, 161, 20)).histories
+            moved = changed(other, time=other.time + LATER)
+            return [replace(q, histories=moved, now=later, seen=q.already_seen())]
+        if evidence == "values":
+            return [replace(q, histories=changed(h, value=6 - h.value, time=newer), now=later)]
+        if evidence == "order":
+            mixed = changed(
+                h, item=h.item[backwards], value=h.value[backwards], time=-1 + 0 * newer
+            )
+            return [replace(q, histories=mixed)]
+        if evidence == "time":
+            return [replace(q, histories=changed(h, time=newer), now=later)]
+        if evidence == "user_features":
+            others = (
+                None if self.data.user_table is None else self.data.user_table[30 : 30 + len(q)]
+            )
+            return [replace(q, user_features=others)]
+        if evidence == "tastes":
+            return [replace(q, tastes=tuple({"genres:Action": 1.0} for _ in range(len(q))))]
+        return [replace(q, context=pl.DataFrame({"device": ["desk", "phone"] * (len(q) // 2)}))]
+
+    def before(self, evidence: str) -> Queries:
+        """Return what the variations of ``evidence`` are to be compared with."""
+        if evidence == "order":
+            h = self.queries.histories
+            return replace(self.queries, histories=changed(h, time=-1 + 0 * h.time))
+        return self.queries
+
+    def elsewhere(self, how: str) -> tuple[Queries, IdMap]:
+        """Return the same queries in other vocabularies: permuted, larger or smaller."""
+        q = self.queries
+        items, users = list(q.items), list(q.users)
+        if how == "permuted":
+            items, users = items[::-1], users[::-1]
+        elif how == "larger":
+            items = [-5, *items[::2], 12345, *items[1::2]]
+            users = [-7, *users[::3], *[u for n, u in enumerate(users) if n % 3], 777_777]
+        else:
+            met = set(q.items.decode(np.unique(q.histories.item)))
+            items = [i for n, i in enumerate(items) if i in met or n % 2]
+            users = [u for n, u in enumerate(users) if n in set(q.user.tolist()) or n % 2]
+        return q.recoded(IdMap(items), IdMap(users)), IdMap(items)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from naive_ratings import biases, ratings, some
+from penchant.kernels.biases import fit_biases, user_biases
+from penchant.kernels.csr import CSR
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_biases_equal_their_slow_twin(seed):
+    dense = some(seed)
+    dense[3] = np.nan
+    dense[:, 4] = np.nan
+    found = fit_biases(ratings(dense), item_penalty=10.0, user_penalty=15.0, epochs=4)
+    for ours, theirs in zip(found, biases(dense.tolist(), 10.0, 15.0, 4), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, equal_nan=True)
+
+
+def test_biases_by_hand():
+    # mean 3; item 0: (4 - 3 + 5 - 3) / (1 + 2) = 1; user 1: (5 - 3 - 1) / (1 + 1) = 0.5
+    dense = np.array([[4.0, 1.0], [5.0, np.nan], [np.nan, 2.0]])
+    mean, item, user = fit_biases(ratings(dense), item_penalty=1.0, user_penalty=1.0, epochs=1)
+    assert mean == pytest.approx(3.0)
+    np.testing.assert_allclose(item, [1.0, -1.0])
+    np.testing.assert_allclose(user, [(0.0 - 1.0) / 3, 0.5, 0.0])
+
+
+def test_a_stranger_with_the_same_ratings_has_the_same_bias():
+    known = ratings(some(1))
+    mean, item, user = fit_biases(known, item_penalty=10.0, user_penalty=15.0, epochs=10)
+    np.testing.assert_array_equal(user_biases(known, mean, item, 15.0), user)
+
+
+def test_ratings_of_items_nobody_met_say_nothing():
+    item = np.array([0.5, np.nan])
+    asked = CSR.from_pairs([0, 0, 1], [0, 1, 1], [5, 1, 1], (3, 2))
+    np.testing.assert_allclose(user_biases(asked, 3.0, item, 2.0), [(5 - 3.5) / 3, 0, 0])
+
+
+def test_nothing_at_all():
+    empty = CSR.from_pairs([], [], [], (2, 3))
+    mean, item, user = fit_biases(empty, item_penalty=10.0, user_penalty=0.0, epochs=3)
+    assert mean == 0
+    assert np.isnan(item).all()
+    np.testing.assert_array_equal(user, [0, 0])

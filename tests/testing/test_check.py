@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -98,27 +98,30 @@ class SeenItemsShown(Right):
         return super().recommend(queries, k, pt.Rules(allow_seen=True))
 
 
+@dataclass(kw_only=True)
 class AnotherPersonsVector(Recommender):
-    """Scores by user code without looking whose code it is."""
+    """Takes the codes of a query for its own, whatever map they belong to."""
 
-    reads = frozenset({"user"})
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset({"user"})
 
     def _fit(self, data, rng, on_epoch):
-        self.rows_ = data.weights().to_scipy().toarray().astype(np.float32)
+        x = data.weights().to_scipy()
+        rows = (x @ x.T @ x).toarray().astype(np.float32)
+        self.rows_ = np.where(rows.any(axis=0), rows, np.nan).astype(np.float32)
 
     def _score(self, queries, items):
-        scores = np.where(self.rows_.any(axis=0), self.rows_[queries.user], np.nan)
-        return column_scores(scores.astype(np.float32), items)
+        scores = self.rows_[queries.user % len(self.rows_)].copy()
+        scores[queries.user < 0] = np.nan
+        return column_scores(scores, items)
 
-
-@dataclass(kw_only=True)
-class VectorOfACode(AnotherPersonsVector):
-    """Keeps its own table from the codes of the last query's map, so that a changed map fools it."""
-
-    def _score(self, queries, items):
-        shift = len(queries.users) % 2
-        rows = self.rows_[(queries.user + shift) % len(self.rows_)]
-        return column_scores(np.where(self.rows_.any(axis=0), rows, np.nan), items)
+    def score(self, queries, items=None):
+        self._trained()
+        found = np.full((len(queries), len(queries.items)), np.nan, np.float32)
+        own = self._score(queries, None)[:, : len(queries.items)]
+        found[:, : own.shape[1]] = own
+        return column_scores(found, items)
 
 
 class ReadsTheUserUnlisted(Right):
@@ -286,7 +289,7 @@ WRONG = {
     ReadsThatWrite: "reads_do_not_write",
     WritesToTheQuery: "reads_do_not_write",
     SeenItemsShown: "lists_follow_the_rules",
-    VectorOfACode: "codes_keep_to_their_map",
+    AnotherPersonsVector: "codes_keep_to_their_map",
     ReadsTheUserUnlisted: "unlisted_evidence_is_ignored",
     ReadsTheTimeUnlisted: "unlisted_evidence_is_ignored",
     ListsWhatItIgnores: "listed_evidence_counts",

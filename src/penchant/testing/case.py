@@ -88,8 +88,10 @@ def same(a: Scores, b: Scores) -> bool:
 
 def changed(histories: Histories, **columns: Any) -> Histories:
     """Return the histories with other columns, of the same types."""
-    old = {name: getattr(histories, name).dtype for name in columns}
-    return replace(histories, **{n: np.asarray(c, old[n]) for n, c in columns.items()})
+    typed: dict[str, Any] = {
+        name: np.asarray(column, getattr(histories, name).dtype) for name, column in columns.items()
+    }
+    return replace(histories, **typed)
 
 
 class Case:

@@ -1,10 +1,14 @@
-"""Data that many tests share, read once."""
+"""Data that many tests share, read once; and what a run says of the tests it left out."""
 
 from __future__ import annotations
+
+import os
+from collections import Counter
 
 import pytest
 
 import penchant as pt
+from data import ENABLE
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +21,42 @@ def movielens() -> pt.Dataset:
 def last_fifth(movielens: pt.Dataset):
     """Each person's latest fifth held out."""
     return pt.split.last(movielens, fraction=0.2)
+
+
+def left_out(reporter: pytest.TerminalReporter) -> Counter[str]:
+    """Count the skipped tests by reason."""
+    reasons = Counter()
+    for report in reporter.stats.get("skipped", []):
+        _, _, reason = report.longrepr
+        reasons[reason.removeprefix("Skipped: ")] += 1
+    return reasons
+
+
+def forbidden(reasons: Counter[str]) -> bool:
+    """Whether this is CI, where only absent data may skip, and something else did."""
+    return os.environ.get("CI") == "true" and any(ENABLE not in why for why in reasons)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in CI that skipped what it may not."""
+    if forbidden(left_out(session.config.pluginmanager.get_plugin("terminalreporter"))):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what did not run, each with the line that enables it."""
+    reasons = left_out(terminalreporter)
+    slow = [
+        item
+        for item in terminalreporter.stats.get("deselected", [])
+        if item.get_closest_marker("slow")
+    ]
+    if not reasons and not slow:
+        return
+    terminalreporter.section("not run")
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count:4} {reason}")
+    if slow:
+        terminalreporter.write_line(f"{len(slow):4} tests that need longer. To run them: make slow")
+    if forbidden(reasons):
+        terminalreporter.write_line("FAILED: in CI only absent data may skip a test", red=True)

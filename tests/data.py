@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+ENABLE = "PENCHANT_DATA"
+"""The environment variable that names the folder of the data sets."""
+
 
 def find(name: str) -> Path:
     """Return the folder of a data set, or skip the test with the line that would enable it.
@@ -15,8 +18,8 @@ def find(name: str) -> Path:
     above the checkout is tried.
     """
     roots = [Path(p) / "shared" / "data" for p in Path(__file__).resolve().parents]
-    asked = os.environ.get("PENCHANT_DATA")
+    asked = os.environ.get(ENABLE)
     for root in [Path(asked)] if asked else roots:
         if (root / name).is_dir():
             return root / name
-    pytest.skip(f"{name} is not here: put it into a folder and set PENCHANT_DATA=FOLDER")
+    pytest.skip(f"tests on {name}. Put its folder into FOLDER: {ENABLE}=FOLDER make test")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,21 +68,42 @@ class Split:
 
 
 def random(
-    data: Dataset, fraction: float = 0.2, *, validation: float | None = None, rng: Rng = None
+    data: Dataset,
+    fraction: float = 0.2,
+    *,
+    by: Literal["user", "item"] | None = None,
+    validation: float | None = None,
+    rng: Rng = None,
 ) -> Split:
-    """Hold out a random fraction of all events.
+    """Hold out a random fraction of all events, or of each user's or each item's.
 
-    It mixes past and future: use it to compare with published rating errors, not to foretell how a
-    model will do. ``rng`` None is the seed 0.
+    It mixes past and future: use it to compare with published numbers, not to foretell how a model
+    will do.
+
+    Parameters
+    ----------
+    by : "user" or "item" takes the fraction (rounded) of each one's events (a stratified split).
+    validation : the fraction of what is left that is held out the same way.
+    rng : a seed or generator; None is the seed 0.
     """
     _check_fraction("fraction", fraction)
+    if by not in (None, "user", "item"):
+        raise BadParameter(f"by must be 'user', 'item' or None, got {by!r}")
     generator = np.random.default_rng(0 if rng is None else rng)
-    chosen = generator.permutation(len(data))[: round(len(data) * fraction)]
     held = np.zeros(len(data), bool)
-    held[chosen] = True
+    if by is None:
+        held[generator.permutation(len(data))[: round(len(data) * fraction)]] = True
+        what = f"a random {fraction:.0%} of events"
+    else:
+        owner = data.histories.person() if by == "user" else data.histories.item
+        order = np.lexsort((generator.random(len(data)), owner))
+        counts = np.bincount(owner)
+        place = np.arange(len(data)) - np.repeat(np.cumsum(counts) - counts, counts)
+        held[order] = place < np.repeat(np.round(counts * fraction), counts)
+        what = f"a random {fraction:.0%} of each {by}'s events"
     return _cut(
-        data, held, f"a random {fraction:.0%} of events", validation,
-        lambda rest, share: random(rest, share, rng=generator),
+        data, held, what, validation,
+        lambda rest, share: random(rest, share, by=by, rng=generator),
     )  # fmt: skip
 
 

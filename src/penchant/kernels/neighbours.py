@@ -97,27 +97,24 @@ def from_items(
 
 def from_people(
     values: CSR,
-    own: NDArray[np.int32],
     items: NDArray[np.int32],
     raters: CSR,
     residuals: NDArray[np.float32],
-    people: int,
     *,
     shrinkage: float,
     k: int,
 ) -> NDArray[np.float32]:
     """Predict residuals from those of the people most like each asker, of all who rated the item.
 
-    The similarities are computed here: an asker need not be one of the people.
+    The similarities are computed here: an asker need not be one of the people. One who is meets
+    their own ratings too, which say nothing about items they did not rate.
 
     Parameters
     ----------
     values : askers x items, what is compared.
-    own : (askers,) which of the people the asker is, and therefore no neighbour; -1 for none.
     items : (askers, n) or (1, n) for all alike, the items asked for; -1 gives 0.
     raters : items x people, the people's values to compare.
     residuals : (entries of ``raters``,) each of those ratings less its baseline.
-    people : the number of people.
     shrinkage : as in `nearest`.
     k : how many neighbours to use at most.
 
@@ -129,8 +126,9 @@ def from_people(
     run(
         _from_people,
         values.shape[0],
-        values.indptr, values.indices, values.data, own, items,
-        raters.indptr, raters.indices, raters.data, residuals, people, float(shrinkage), k, out,
+        values.indptr, values.indices, values.data, items,
+        raters.indptr, raters.indices, raters.data, residuals,
+        raters.columns, float(shrinkage), k, out,
     )  # fmt: skip
     return out
 
@@ -251,7 +249,7 @@ def _from_items(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _from_people(  # type: ignore[no-untyped-def]
-    lo, hi, indptr, indices, data, own, items,
+    lo, hi, indptr, indices, data, items,
     t_indptr, t_indices, t_data, residuals, people, shrinkage, k, out,
 ):  # fmt: skip
     sums = np.zeros((people, 4))
@@ -267,7 +265,7 @@ def _from_people(  # type: ignore[no-untyped-def]
             indices[a:b], data[a:b], t_indptr, t_indices, t_data, shrinkage, sums, met, alike
         )
         for n in range(met_people):
-            if alike[n] > 0 and met[n] != own[r]:
+            if alike[n] > 0:
                 similarity[met[n]] = alike[n]
         asked = items[min(r, len(items) - 1)]
         for t in range(len(asked)):

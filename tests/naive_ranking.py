@@ -68,3 +68,43 @@ def resampled_sums(values, draws, seed):
             total = [t + v for t, v in zip(total, row, strict=True)]
         answer.append(total)
     return answer
+
+
+def metric(name, k, recommended, truth):
+    """One list of items, best first, against one set, straight from the definitions."""
+    top, wanted = recommended[:k], set(truth)
+    ranks = [rank for rank, item in enumerate(top, 1) if item in wanted]
+    dcg = sum(1 / math.log2(1 + rank) for rank in ranks)
+    ideal = [1 / math.log2(1 + rank) for rank in range(1, k + 1)]
+    average = sum(sum(1 for r in ranks if r <= rank) / rank for rank in ranks)
+    precision, recall = len(ranks) / k, len(ranks) / len(wanted)
+    return {
+        "Precision": precision,
+        "Recall": recall,
+        "CappedRecall": len(ranks) / min(k, len(wanted)),
+        "F1": 2 * precision * recall / (precision + recall) if ranks else 0,
+        "HitRate": float(bool(ranks)),
+        "MRR": 1 / min(ranks) if ranks else 0,
+        "MAP": average / min(k, len(wanted)),
+        "MAPOverRelevant": average / len(wanted),
+        "MAPOverK": average / k,
+        "NDCG": dcg / sum(ideal[: len(wanted)]),
+        "NDCGOverK": dcg / sum(ideal),
+    }[name]
+
+
+def diversity(vectors):
+    """Mean cosine distance over the pairs of a list's feature vectors that are not empty."""
+    known = [v for v in vectors if any(v)]
+    distances = []
+    for i, a in enumerate(known):
+        for b in known[:i]:
+            lengths = math.sqrt(sum(x * x for x in a)) * math.sqrt(sum(x * x for x in b))
+            distances.append(1 - sum(x * y for x, y in zip(a, b, strict=True)) / lengths)
+    return sum(distances) / len(distances) if distances else math.nan
+
+
+def gini(counts):
+    """Half the relative mean absolute difference."""
+    apart = sum(abs(a - b) for a in counts for b in counts)
+    return apart / (2 * len(counts) * sum(counts))

@@ -25,7 +25,7 @@ def folder_size(path: Path) -> float:
 
 
 def import_seconds() -> float:
-    """Return the median wall time of ``import penchant`` in a fresh interpreter, without Python's own."""
+    """Return the median wall time of ``import penchant`` in a fresh interpreter."""
     code = "import time; t = time.perf_counter(); import penchant; print(time.perf_counter() - t)"
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
             for _ in range(5)]  # fmt: skip

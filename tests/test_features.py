@@ -180,5 +180,5 @@ def test_an_ambiguous_taste_means_what_most_items_have():
 
 
 def test_an_unknown_taste_lists_near_ones():
-    with pytest.raises(UnknownId, match=r"'Anmation' .* Did you mean animation"):
+    with pytest.raises(UnknownId, match=r"'Anmation'\. Did you mean .*animation"):
         tfidf(FILMS).named(["Anmation"])

@@ -14,14 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from penchant.errors import BadParameter, UnknownId, near
+from penchant.ids import IdMap
 from penchant.kernels.csr import CSR
+
+Codes = NDArray[np.int32]
+Weights = NDArray[np.float32]
 
 _STOP_WORDS = """
 a about after all also am an and any are as at be been before being between both but by can could
@@ -49,46 +52,48 @@ class Features:
     names: tuple[str, ...]
     matrix: CSR
 
-    def named(
-        self, tastes: Mapping[str, float] | Iterable[str]
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Find the features that somebody names.
+    def called(self) -> tuple[IdMap, Codes]:
+        """Return what features may be called, in lower case, and the number of each.
 
-        Parameters
-        ----------
-        tastes : names, with weights if it is a mapping (else 1 each). A name is a feature's whole
-            name ("genres:Action") or its value alone ("Action"), in any case. A value that occurs
-            in several columns means the feature that most items have.
-
-        Returns
-        -------
-        Feature numbers (n,) int32, and their weights (n,) float32, in the order given.
-
-        Raises
-        ------
-        UnknownId : no feature is called that; the message lists near matches.
+        A feature goes by its whole name, "genres:action", and by its value alone, "action"; a value
+        that occurs in several columns means the feature that most items have.
         """
-        known = self._numbers
-        weights = tastes if isinstance(tastes, Mapping) else dict.fromkeys(tastes, 1.0)
-        for name in weights:
-            if name.lower() not in known:
-                raise UnknownId(
-                    f"no item is described by {name!r} (of {len(self.names):,} features)."
-                    f"{near(name.lower(), known)}"
-                )
-        return (
-            np.array([known[name.lower()] for name in weights], np.int32),
-            np.array(list(weights.values()), np.float32),
-        )
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
         items = np.bincount(self.matrix.indices, minlength=len(self.names))
         lower = [name.lower() for name in self.names]
         known = {name: number for number, name in enumerate(lower)}
         for number in np.argsort(-items, kind="stable").tolist():
             known.setdefault(lower[number].partition(":")[2], number)
-        return known
+        return IdMap(list(known)), np.array(list(known.values()), np.int32)
+
+    def named(self, tastes: Mapping[str, float] | Iterable[str]) -> tuple[Codes, Weights]:
+        """Find the features that somebody names; see ``find``."""
+        return find(tastes, *self.called())
+
+
+def find(
+    tastes: Mapping[str, float] | Iterable[str], called: IdMap, numbers: Codes
+) -> tuple[Codes, Weights]:
+    """Find the features that somebody names.
+
+    Parameters
+    ----------
+    tastes : names, in any case, with weights if it is a mapping (else 1 each).
+    called, numbers : from ``Features.called``.
+
+    Returns
+    -------
+    Feature numbers (n,) int32, and their weights (n,) float32, in the order given.
+
+    Raises
+    ------
+    UnknownId : no feature is called that; the message lists near matches.
+    """
+    weights = tastes if isinstance(tastes, Mapping) else dict.fromkeys(tastes, 1.0)
+    at = called.encode([name.lower() for name in weights])
+    for name, code in zip(weights, at, strict=True):
+        if code < 0:
+            raise UnknownId(f"no item is described by {name!r}.{near(name.lower(), called)}")
+    return numbers[at], np.array(list(weights.values()), np.float32)
 
 
 def tfidf(

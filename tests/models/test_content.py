@@ -7,6 +7,7 @@ from naive_content import profile_scores
 from penchant.errors import BadEvents, BadParameter, UnknownId
 from penchant.features import tfidf
 from penchant.recommender import Explains, Similar
+from penchant.testing import check_recommender
 
 FILMS = pl.DataFrame(
     {
@@ -30,6 +31,11 @@ def data():
 @pytest.fixture(scope="module")
 def model(data):
     return pt.ContentBased(tastes=0.5).fit(data)
+
+
+def test_it_keeps_the_contract():
+    check_recommender(pt.ContentBased)
+    check_recommender(pt.ContentBased(columns={"genres": 1.0}, tastes=3.0))
 
 
 def feature_rows(data, columns=("title", "genres")):

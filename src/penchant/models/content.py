@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
 from penchant.explanations import Explanation, Share
-from penchant.features import Features, tfidf
+from penchant.features import find, tfidf
 from penchant.ids import IdMap
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_sparse
@@ -80,11 +79,7 @@ class ContentBased(Recommender):
         self.items_ = found.matrix
         self.by_feature_ = found.matrix.transposed()
         self.names_ = IdMap(found.names)
-        self.__dict__.pop("_features", None)
-
-    @cached_property
-    def _features(self) -> Features:
-        return Features(tuple(self.names_), self.items_)
+        self.called_, self.numbers_ = found.called()
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         scores = self._liking(self._profile(queries)[0])
@@ -133,9 +128,9 @@ class ContentBased(Recommender):
 
     def _tastes(self, queries: Queries) -> CSR:
         shape = (len(queries), self.items_.columns)
-        if queries.tastes is None:
+        if not queries.tastes:
             return CSR.from_pairs([], [], [], shape)
-        named = [self._features.named(row) for row in queries.tastes]
+        named = [find(row, self.called_, self.numbers_) for row in queries.tastes]
         return CSR.from_pairs(
             np.repeat(np.arange(len(named)), [len(numbers) for numbers, _ in named]),
             np.concatenate([numbers for numbers, _ in named]),

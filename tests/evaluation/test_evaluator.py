@@ -163,6 +163,7 @@ def test_rating_errors_own_pairs_and_shared_pairs(split):
     two = one + 1
     one[:8] = np.nan
     two[5:15] = np.nan
+    two[:, ::6] = np.nan
     names = {"one": one, "two": two}
     models = {n: Fixed(table=t, meaning="rating").fit(split.train) for n, t in names.items()}
     result = pt.evaluate(models, split, [RMSE(), MAE(), NDCG(3)])
@@ -194,6 +195,8 @@ def test_rating_errors_own_pairs_and_shared_pairs(split):
 def test_rating_errors_alone_have_no_popularity_beside_them(split):
     model = Fixed(table=np.full((USERS, ITEMS), 3), meaning="rating").fit(split.train)
     assert pt.evaluate(model, split, [RMSE()]).models == ("Fixed",)
+    flat = Fixed(table=np.full((USERS, ITEMS), 2), meaning="rating", label="Flat")
+    assert pt.evaluate(model, split, [RMSE()], baseline=flat).models == ("Fixed", "Flat")
     with pytest.raises(pt.BadParameter, match="Popularity only ranks"):
         pt.evaluate(pt.Popularity().fit(split.train), split, RMSE())
 

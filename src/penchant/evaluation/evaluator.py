@@ -64,7 +64,7 @@ class Evaluation:
     Examples
     --------
     >>> import penchant as pt
-    >>> split = pt.split.last(pt.datasets.planted(), fraction=0.2)
+    >>> split = pt.split.last(pt.datasets.planted(noise=0.1), fraction=0.2)
     >>> model = pt.EASE(l2=20.0).fit(split.train)
     >>> result = pt.evaluate(model, split, [pt.NDCG(10), pt.Coverage(10)])
     >>> result.models

@@ -24,6 +24,7 @@ from penchant.dataset import Dataset
 from penchant.errors import BadParameter, Incompatible
 from penchant.features import tfidf
 from penchant.histories import Histories
+from penchant.kernels.csr import CSR
 from penchant.kernels.metrics import hits
 
 Codes = NDArray[np.int32]
@@ -288,8 +289,9 @@ class Novelty(OfLists):
     def on(self, train: Dataset) -> Callable[[Codes], Floats]:
         """Return a function from lists to values; NaN for an empty list."""
         events = train.histories
-        pairs = np.unique(events.person() * len(train.items) + events.item)
-        people = np.bincount(pairs % max(len(train.items), 1), minlength=len(train.items))
+        shape = len(train.users), len(train.items)
+        pairs = CSR.from_pairs(events.person(), events.item, None, shape)
+        people = np.bincount(pairs.indices, minlength=len(train.items))
         bits = -np.log2(np.maximum(people, 1) / max(train.n_active_users, 1))
 
         def values(codes: Codes) -> Floats:

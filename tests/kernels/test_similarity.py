@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from naive_ranking import similarities as naive
 from penchant.kernels.csr import CSR
-from penchant.kernels.similarity import bm25, neighbours, tf_idf
+from penchant.kernels.similarity import bm25, nearest_to, neighbours, sizes, tf_idf
 
 # Items by users.
 SMALL = [
@@ -147,3 +147,25 @@ def test_nothing_to_compare(shape):
     found = neighbours(bm25(tf_idf(rows)), rows.transposed(), 5, "cosine")
     assert found.shape == (shape[0], shape[0])
     assert found.nnz == 0
+
+
+@pytest.mark.parametrize("measure", ["dot", "cosine", "jaccard", "dice"])
+def test_other_rows_find_what_rows_of_the_matrix_find(measure):
+    rows = sparse(SMALL)
+    asked = rows.rows(1, 4)
+    found = dense(nearest_to(asked, rows.transposed(), sizes(rows, measure), 9, measure, 2.0))
+    expected = dense(neighbours(rows, rows.transposed(), 9, measure, 2.0))[1:4]
+    itself = np.zeros_like(expected, dtype=bool)
+    itself[[0, 1, 2], [1, 2, 3]] = True
+    np.testing.assert_array_equal(found[~itself], expected[~itself])
+    assert (found[itself] > 0).all()
+    best = nearest_to(asked, rows.transposed(), sizes(rows, measure), 1, measure)
+    assert best.nnz == 3
+
+
+def test_other_rows_are_weighed_as_rows_of_the_matrix_are():
+    rows = sparse(SMALL)
+    for weigh in (tf_idf, bm25):
+        np.testing.assert_array_equal(
+            dense(weigh(rows.rows(1, 3), like=rows)), dense(weigh(rows))[1:3]
+        )

@@ -49,17 +49,61 @@ def neighbours(rows: CSR, columns: CSR, k: int, measure: Measure, shrinkage: flo
     (n, n), the positive similarities of the nearest rows, never of a row with itself. Row ``i``
     holds the neighbours of ``i``; the matrix need not be symmetric.
     """
-    n = rows.shape[0]
-    k = max(min(k, n - 1), 0)
+    return _found(rows, columns, sizes(rows, measure), k, measure, shrinkage, among=True)
+
+
+def nearest_to(
+    asked: CSR,
+    columns: CSR,
+    others: NDArray[np.float32],
+    k: int,
+    measure: Measure,
+    shrinkage: float = 0.0,
+) -> CSR:
+    """Return the ``k`` rows of a matrix most similar to each of some other rows.
+
+    Parameters
+    ----------
+    asked : (q, columns), which need not be rows of the matrix; one that is finds itself.
+    columns : the transpose of the matrix.
+    others : ``sizes`` of the matrix.
+    k, measure, shrinkage : as in `neighbours`.
+
+    Returns
+    -------
+    (q, rows of the matrix), the positive similarities of the nearest.
+    """
+    return _found(asked, columns, others, k, measure, shrinkage, among=False)
+
+
+def sizes(rows: CSR, measure: Measure) -> NDArray[np.float32]:
+    """Return what a measure needs to know of each row alone: |w(i)| for cosine, else n(i)."""
+    if measure != "cosine":
+        return np.diff(rows.indptr).astype(np.float32)
+    squares = np.square(rows.data, dtype=np.float64)
+    return np.sqrt(np.bincount(rows.row_numbers(), squares, rows.shape[0])).astype(np.float32)
+
+
+def _found(
+    rows: CSR,
+    columns: CSR,
+    others: NDArray[np.float32],
+    k: int,
+    measure: Measure,
+    shrinkage: float,
+    *,
+    among: bool,
+) -> CSR:
+    n = columns.columns
+    k = max(min(k, n - 1 if among else n), 0)
+    own = others if among else sizes(rows, measure)
     if measure in ("jaccard", "dice"):
         rows = replace(rows, data=np.ones_like(rows.data))
         columns = replace(columns, data=np.ones_like(columns.data))
-    squares = np.square(rows.data, dtype=np.float64)
-    sizes = np.bincount(rows.row_numbers(), squares, n).astype(np.float32)
     work = np.zeros(rows.nnz + 1, np.int64)
     np.cumsum(np.diff(columns.indptr)[rows.indices], out=work[1:])
-    codes = np.full((n, k), -1, np.int32)
-    values = np.zeros((n, k), np.float32)
+    codes = np.full((rows.shape[0], k), -1, np.int32)
+    values = np.zeros((rows.shape[0], k), np.float32)
     run(
         _neighbours,
         work[rows.indptr],
@@ -69,20 +113,22 @@ def neighbours(rows: CSR, columns: CSR, k: int, measure: Measure, shrinkage: flo
         columns.indptr,
         columns.indices,
         columns.data,
-        np.sqrt(sizes) if measure == "cosine" else sizes,
+        own,
+        others,
+        among,
         get_args(Measure).index(measure),
         np.float32(shrinkage),
         codes,
         values,
     )
     kept = codes >= 0
-    indptr = np.zeros(n + 1, np.int64)
+    indptr = np.zeros(rows.shape[0] + 1, np.int64)
     np.cumsum(kept.sum(axis=1), out=indptr[1:])
     # Best first within each row; transposing twice puts columns in order in linear time.
     return CSR(indptr, codes[kept], values[kept], n).transposed().transposed()
 
 
-def tf_idf(rows: CSR) -> CSR:
+def tf_idf(rows: CSR, like: CSR | None = None) -> CSR:
     """Weigh entries by the rarity of their column: ``sqrt(w) max(0, ln(N / (1 + n(u))))``.
 
     As ``implicit`` 0.7 does (``nearest_neighbours.tfidf_weight``), where a row is a document and a
@@ -93,11 +139,12 @@ def tf_idf(rows: CSR) -> CSR:
     Parameters
     ----------
     rows : weights that are not negative.
+    like : the matrix to count in; by default ``rows`` itself.
     """
-    return replace(rows, data=(np.sqrt(rows.data) * _rarity(rows)).astype(np.float32))
+    return replace(rows, data=(np.sqrt(rows.data) * _rarity(rows, like)).astype(np.float32))
 
 
-def bm25(rows: CSR, k1: float = 100.0, b: float = 0.8) -> CSR:
+def bm25(rows: CSR, k1: float = 100.0, b: float = 0.8, like: CSR | None = None) -> CSR:
     """Weigh entries by Okapi BM25, as ``implicit`` 0.7 does (``nearest_neighbours.bm25_weight``).
 
     ``w (k1 + 1) / (k1 (1 - b + b s(i) / mean(s)) + w) max(0, ln(N / (1 + n(u))))``, where ``s(i)``
@@ -109,25 +156,30 @@ def bm25(rows: CSR, k1: float = 100.0, b: float = 0.8) -> CSR:
     rows : weights that are not negative; a row is a document, a column a term.
     k1 : saturation, positive.
     b : length normalisation, 0 to 1.
+    like : the matrix to count in, and to take the mean of; by default ``rows`` itself.
     """
     numbers = rows.row_numbers()
     sums = np.bincount(numbers, rows.data, rows.shape[0])
-    length = 1.0 - b + b * sums / (sums.mean() if sums.any() else 1.0)
+    known = rows if like is None else like
+    mean = float(known.data.sum(dtype=np.float64)) / max(known.shape[0], 1)
+    length = 1.0 - b + b * sums / (mean or 1.0)
     saturated = rows.data * (k1 + 1.0) / (k1 * length[numbers] + rows.data)
-    return replace(rows, data=(saturated * _rarity(rows)).astype(np.float32))
+    return replace(rows, data=(saturated * _rarity(rows, like)).astype(np.float32))
 
 
-def _rarity(rows: CSR) -> NDArray[np.float64]:
+def _rarity(rows: CSR, like: CSR | None) -> NDArray[np.float64]:
     """(entries,) inverse document frequency of each entry's column."""
-    frequency = np.bincount(rows.indices, minlength=rows.columns)
-    idf: NDArray[np.float64] = np.log(max(rows.shape[0], 1)) - np.log1p(frequency)
+    known = rows if like is None else like
+    frequency = np.bincount(known.indices, minlength=known.columns)
+    idf: NDArray[np.float64] = np.log(max(known.shape[0], 1)) - np.log1p(frequency)
     return np.maximum(idf, 0.0)[rows.indices]
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _neighbours(  # type: ignore[no-untyped-def]
-    lo, hi, indptr, indices, data, t_indptr, t_indices, t_data, sizes, measure, h, codes, values
-):
+    lo, hi, indptr, indices, data, t_indptr, t_indices, t_data,
+    own, sizes, among, measure, h, codes, values,
+):  # fmt: skip
     n = len(sizes)
     sums = np.zeros(n, np.float32)
     touched = np.zeros(n // STRIDE + 1, np.bool_)
@@ -149,13 +201,13 @@ def _neighbours(  # type: ignore[no-untyped-def]
             for j in range(t * STRIDE, min((t + 1) * STRIDE, n)):
                 p = sums[j]
                 sums[j] = 0
-                if p <= 0 or j == i:
+                if p <= 0 or (among and j == i):
                     continue
                 if measure == 1:
-                    p /= sizes[i] * sizes[j] + h
+                    p /= own[i] * sizes[j] + h
                 elif measure == 2:
-                    p /= sizes[i] + sizes[j] - p + h
+                    p /= own[i] + sizes[j] - p + h
                 elif measure == 3:
-                    p = 2 * p / (sizes[i] + sizes[j] + h)
+                    p = 2 * p / (own[i] + sizes[j] + h)
                 if size < len(value) or p > value[0]:
                     size = push(value, code, size, p, j)

@@ -32,8 +32,7 @@ lint: .venv/lint.stamp
 	.venv/bin/lint-imports
 
 docs: .venv/docs.stamp
-	@.venv/bin/mkdocs build --strict --quiet
-	@echo "docs: site/index.html"
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 bench: .venv-bench/bench.stamp
 	@for script in $$(grep -l __main__ benchmarks/*.py); do \

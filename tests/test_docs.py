@@ -1,0 +1,165 @@
+"""The documentation is held to its word: its Python runs, its tables are what the code says."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import penchant as pt
+from penchant import recommender, testing
+from penchant.recommender import EVIDENCE, Recommender
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
+
+BLOCK = re.compile(
+    r"(?P<skip><!-- not run[^>]*-->\n+)?^```python\n(?P<code>.*?)^```$"
+    r"(?:\n+^```text\n(?P<output>.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
+)
+"""A block of Python and, if a block of text follows at once, what it prints.
+
+A comment ``<!-- not run: why -->`` on the line before says that a block is only to be read.
+"""
+
+
+def blocks(page: Path) -> Iterator[tuple[int, str, str | None]]:
+    """Yield line number, code and expected output of each block that is to run."""
+    text = page.read_text(encoding="utf-8")
+    for found in BLOCK.finditer(text):
+        if not found["skip"]:
+            yield text[: found.start("code")].count("\n"), found["code"], found["output"]
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if any(blocks(p))], ids=name)
+def test_every_block_of_a_page_runs_and_prints_what_it_says(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for line, code, output in blocks(page):
+        run(page, line, code, monkeypatch)
+        printed = capsys.readouterr().out
+        if output is not None:
+            assert tidy(printed) == tidy(output), f"{name(page)}, line {line}"
+
+
+def run(page: Path, line: int, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a block with the rest of its page, or as the file that it names first."""
+    path = re.match(r"# (?:src|tests)/(?:models/)?(.+)\.py\n", code)
+    called = path[1].replace("/", ".") if path else "page"
+    if called not in sys.modules:
+        monkeypatch.setitem(sys.modules, called, ModuleType(called))
+    # Blank lines put errors on the lines of the page.
+    compiled = compile("\n" * line + code, str(page), "exec")
+    exec(compiled, vars(sys.modules[called]))  # noqa: S102 - our own pages
+
+
+def test_the_model_in_contributing_passes_its_own_tests(tmp_path, monkeypatch):
+    page = ROOT / "CONTRIBUTING.md"
+    for line, code, _ in blocks(page):
+        run(page, line, code, monkeypatch)
+    model = sys.modules["penchant.models.walks"]
+    assert doctest.testmod(model).failed == 0
+    tests = [f for n, f in vars(sys.modules["test_walks"]).items() if n.startswith("test_")]
+    assert len(tests) == 4
+    for test in tests:
+        test()
+
+
+def tidy(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def test_blocks_are_found_with_their_output(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\n1\n```\n\n```text\nout\n```\n\n```text\nalone\n```\n"
+        "<!-- not run: later -->\n```python\n2\n```\n```python\n3\n```\nand\n```text\nno\n```\n"
+    )
+    assert [(code, output) for _, code, output in blocks(page)] == [("1\n", "out\n"), ("3\n", None)]
+
+
+def modules() -> list[str]:
+    return [m.name for m in pkgutil.walk_packages(pt.__path__, "penchant.")]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_examples_in_docstrings_run(module):
+    result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if "://" not in target and not target.startswith("mailto:"):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_law_is_in_the_contracts():
+    text = (ROOT / "docs/contracts.md").read_text().partition("\n## The laws\n")[2]
+    told = re.findall(r"^- `(\w+)`:", text, re.M)
+    assert sorted(told) == sorted(testing.laws())
+
+
+def test_every_kind_of_evidence_and_every_error_is_in_the_contracts():
+    text = (ROOT / "docs/contracts.md").read_text()
+    errors = {n for n in pt.__all__ if pt._HOME.get(n) == "errors"} - {"PenchantError"}
+    for word in EVIDENCE | errors:
+        assert f"\n`{word}` |" in text, word
+
+
+def models() -> dict[str, type[Recommender]]:
+    """The public models by name."""
+    public = {n: getattr(pt, n) for n in pt.__all__ if n in pt._HOME}
+    return {n: c for n, c in public.items() if isinstance(c, type) and c.__module__ in MODELS}
+
+
+MODELS = {m for m in modules() if m.startswith("penchant.models.")}
+CAPABILITIES = ("Explains", "Similar", "Embeds", "Updates", "Onboards")
+
+
+def test_the_table_of_capabilities_is_what_the_code_says():
+    """Method names decide: a capability is a method that exists or does not."""
+    rows = []
+    for model, cls in sorted(models().items()):
+        has = []
+        for capability in CAPABILITIES:
+            protocol = getattr(recommender, capability)
+            methods = [m for m in vars(protocol) if not m.startswith("_")]
+            has.append("yes" if all(hasattr(cls, m) for m in methods) else "")
+        rows.append(" | ".join([f"`{model}`", *has]).strip())
+    text = (ROOT / "docs/models/index.md").read_text()
+    found = [
+        line.strip() for line in text.splitlines() if re.match(r"`\w+` \|.*\|.*\|.*\|.*\|", line)
+    ]
+    assert found == rows, "the table should be\n" + "\n".join(rows)
+
+
+def test_every_model_has_a_page_that_names_its_parameters():
+    pages = {p: p.read_text(encoding="utf-8") for p in (ROOT / "docs/models").glob("*.md")}
+    for model, cls in models().items():
+        mine = [t for p, t in pages.items() if p.stem != "index" and f"pt.{model}(" in t]
+        assert mine, f"no page in docs/models shows pt.{model}(...)"
+        missing = [f for f in pt.parameters.hypers(cls) if not any(f"`{f}`" in t for t in mine)]
+        assert not missing, f"{model}: {missing}"
+
+
+def test_every_public_name_is_in_the_reference():
+    text = (ROOT / "docs/reference.md").read_text()
+    pages = "metrics.md", "models/index.md"
+    elsewhere = "".join((ROOT / "docs" / page).read_text() for page in pages)
+    for public, home in pt._HOME.items():
+        told = rf"^::: penchant\.{home}(\.{public})?$"
+        assert re.search(told, text, re.M) or f"`{public}" in elsewhere, public

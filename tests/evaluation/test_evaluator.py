@@ -11,12 +11,16 @@ import naive_ranking as naive
 import penchant as pt
 from penchant.evaluation import evaluator
 from penchant.evaluation.metrics import (
+    F1,
     MAE,
     MAP,
+    MRR,
     NDCG,
     RMSE,
     Coverage,
     Diversity,
+    HitRate,
+    MAPOverRelevant,
     Novelty,
     Precision,
     Recall,
@@ -306,8 +310,18 @@ def test_asking_for_what_was_not_measured(split, noisy):
         result.difference(NDCG(5))
 
 
-def test_movielens_popularity(last_fifth):
-    # Measured with another implementation on the same split: .087 (popularity, NDCG@10).
-    result = pt.evaluate(pt.Popularity().fit(last_fifth.train), last_fifth, [NDCG(10)])
-    assert result[NDCG(10)] == pytest.approx(0.087, abs=0.0006)
+def test_movielens_popularity_as_ranx(last_fifth):
+    # ranx 0.3.21, evaluate() on the same lists and truth.
+    expected = {
+        NDCG(10): 0.086732,
+        MAPOverRelevant(10): 0.018404,
+        Recall(10): 0.039847,
+        MRR(10): 0.188645,
+        Precision(10): 0.072295,
+        F1(10): 0.039423,
+        HitRate(10): 0.377049,
+    }
+    result = pt.evaluate(pt.Popularity().fit(last_fifth.train), last_fifth, list(expected))
+    for metric, value in expected.items():
+        assert result[metric] == pytest.approx(value, abs=1e-6)
     assert any("items nobody met in train" in note for note in result.notes)

@@ -1,0 +1,116 @@
+"""The manifest of a saved model, and whether its directory holds what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from penchant.errors import BadArtifact
+
+FORMAT = "penchant model"
+VERSION = 1
+NAME, CHECKSUM = "manifest.json", "manifest.sha256"
+MEND = "copy the model again from where it was made, or save it anew"
+
+
+def raw(folder: Path) -> bytes | None:
+    """Return the manifest as it stands in a folder, or None if there is none."""
+    path = folder / NAME
+    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+
+
+def parsed(folder: Path, content: bytes | None) -> dict[str, Any]:
+    """Read a manifest as far as it is the same in every version of the format.
+
+    Raises
+    ------
+    BadArtifact : there is none, or it is not that of a penchant model.
+    """
+    if content is None:
+        raise BadArtifact(f"{folder} holds no {NAME}: it is not a penchant model")
+    try:
+        manifest = json.loads(content)
+    except (ValueError, RecursionError) as e:
+        raise BadArtifact(f"{folder / NAME} is damaged or foreign: not JSON ({e})") from e
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BadArtifact(f"{folder / NAME} is foreign: not that of a penchant model")
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(isinstance(f, dict) for f in files.values()):
+        raise BadArtifact(f"{folder / NAME} does not list its files; {MEND}")
+    return manifest
+
+
+def checked(folder: Path, content: bytes | None, *, verify: bool) -> dict[str, Any]:
+    """Return the manifest, once the folder holds what it says and nothing else.
+
+    Parameters
+    ----------
+    content : what ``raw(folder)`` gave.
+    verify : whether to read every file and compare its hash; else names and sizes must do.
+
+    Raises
+    ------
+    BadArtifact : as ``parsed``; another version; a file that is missing, damaged or in excess.
+    """
+    present = _files(folder)
+    manifest = parsed(folder, content)
+    version = manifest.get("version")
+    if version != VERSION:
+        raise BadArtifact(
+            f"{folder} has format version {version!r}, saved by penchant "
+            f"{manifest.get('penchant')}; this one reads version {VERSION}: upgrade with "
+            "pip install -U penchant"
+        )
+    said = (folder / CHECKSUM).read_text("ascii", "replace") if CHECKSUM in present else ""
+    if said.split()[:1] != [hashlib.sha256(content or b"").hexdigest()]:
+        raise BadArtifact(
+            f"{folder / NAME} is damaged or was edited: {CHECKSUM} does not fit it; {MEND}"
+        )
+    for name, about in manifest["files"].items():
+        if any(step in ("", ".", "..") for step in re.split(r"[/\\]", name)):
+            raise BadArtifact(f"{folder / NAME} names {name!r}, which is outside of the model")
+        if name not in present:
+            raise BadArtifact(f"{folder / name} is missing; {MEND}")
+        if present[name] != about.get("bytes"):
+            raise BadArtifact(
+                f"{folder / name} has {present[name]} bytes instead of {about.get('bytes')}: it "
+                f"is truncated or damaged; {MEND}"
+            )
+    for stray in strays(folder, manifest):
+        raise BadArtifact(f"{folder} holds {stray}, which is no part of it: move it elsewhere")
+    if verify:
+        for name, about in manifest["files"].items():
+            with (folder / name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != about.get("sha256"):
+                    raise BadArtifact(f"{folder / name} is damaged: its hash is another; {MEND}")
+    return manifest
+
+
+def strays(folder: Path, manifest: dict[str, Any]) -> list[str]:
+    """Return the names of files in a model's folder that are no part of it.
+
+    Raises
+    ------
+    BadArtifact : there is a link or a device.
+    """
+    return sorted(_files(folder).keys() - manifest["files"].keys() - {NAME, CHECKSUM})
+
+
+def _files(folder: Path) -> dict[str, int]:
+    """Return name and size of each file in a folder and the folders in it."""
+    found: dict[str, int] = {}
+    for entry in os.scandir(folder):
+        if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
+            raise BadArtifact(
+                f"{entry.path} is a link or a device, and a model holds files only: copy it with "
+                "its links followed (cp -rL)"
+            )
+        if entry.is_dir():
+            found |= {f"{entry.name}/{n}": size for n, size in _files(Path(entry)).items()}
+        else:
+            found[entry.name] = entry.stat().st_size
+    return found

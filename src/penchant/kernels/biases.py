@@ -9,6 +9,8 @@ steps, from zero and items first, as ``BaselineOnly`` of the library Surprise).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,19 +45,17 @@ def fit_biases(
     item_bias, user_bias = np.zeros(items), np.zeros(users)
     for _ in range(epochs):
         item_bias = np.bincount(ratings.indices, deviation - user_bias[row], items) / shrunk
-        user_bias = user_biases(ratings, mean, item_bias, user_penalty)
+        left = replace(ratings, data=deviation - item_bias[ratings.indices])
+        user_bias = shrunk_means(left, user_penalty)
     return mean, item_bias, user_bias
 
 
-def user_biases(ratings: CSR, mean: float, item_bias: Floats, user_penalty: float) -> Floats:
-    """Return (rows,) the bias of each person, met in training or not, given the items' biases.
+def shrunk_means(residuals: CSR, penalty: float) -> Floats:
+    """Return (rows,) the sum of each row over the number of its entries plus ``penalty``.
 
-    Ratings of items without a bias (NaN) say nothing. A person without other ratings has bias 0.
+    That is the bias of each person, met in training or not, when the rows are their ratings less
+    the mean and the items' biases. A row without entries gives 0.
     """
-    rows = ratings.shape[0]
-    deviation = ratings.data.astype(np.float64) - mean - item_bias[ratings.indices]
-    known = ~np.isnan(deviation)
-    row = ratings.row_numbers()[known]
-    totals = np.bincount(row, deviation[known], rows)
-    counts = np.bincount(row, minlength=rows)
-    return np.where(counts > 0, totals / np.maximum(counts + user_penalty, 1e-300), 0.0)
+    totals = np.bincount(residuals.row_numbers(), residuals.data, residuals.shape[0])
+    counts = np.diff(residuals.indptr)
+    return np.where(counts > 0, totals / np.where(counts > 0, counts + penalty, 1.0), 0.0)

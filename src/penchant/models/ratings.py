@@ -1,0 +1,244 @@
+"""Models of ratings: biases, and biased matrix factorization by gradient descent."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.dataset import Dataset
+from penchant.errors import BadEvents
+from penchant.explanations import Explanation, Share
+from penchant.kernels import sgd
+from penchant.kernels.biases import fit_biases, shrunk_means
+from penchant.kernels.csr import CSR
+from penchant.parameters import hyper
+from penchant.queries import Queries
+from penchant.recommender import (
+    Codes,
+    Epoch,
+    OnEpoch,
+    Recommender,
+    Scores,
+    Training,
+    column_scores,
+)
+
+APART = 64
+"""Rows left free between the factors of users and of items. In memory side by side, the shortest of
+them would be compared for overlap at run time, and summed in another order than elsewhere."""
+
+
+@dataclass(kw_only=True)
+class Biases(Recommender):
+    """Predict the mean rating plus what is usual for the item and for the person.
+
+    ``r(u, i) = mean + b(u) + b(i)``, by alternating least squares from zero, items first: the
+    ``BaselineOnly`` of the library Surprise, with its defaults (Koren, "Factor in the Neighbors",
+    TKDD 2010, section 2.2). It orders items alike for everyone, best rated first.
+
+    Reads the ratings in the history; without any, b(u) is 0. Items that nobody rated are NaN.
+
+    Examples
+    --------
+    >>> import penchant as pt
+    >>> data = pt.datasets.planted()
+    >>> model = Biases().fit(data)
+    >>> model.score(data.queries(users=[0])).shape
+    (1, 100)
+    """
+
+    item_penalty: float = hyper(10.0, "ratings at the mean an item starts from", at_least=0,
+                                search=(0.5, 50), log=True)  # fmt: skip
+    user_penalty: float = hyper(15.0, "ratings at the mean a person starts from", at_least=0,
+                                search=(0.5, 50), log=True)  # fmt: skip
+    epochs: int = hyper(10, "how often to solve for items, then people", at_least=1)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The history, and the ratings recorded in it."""
+        return frozenset({"history", "values"})
+
+    @property
+    def scores(self) -> str:
+        """Scores are ratings."""
+        return "rating"
+
+    def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
+        mean, item_bias, _ = fit_biases(
+            ratings_of(data, self), item_penalty=self.item_penalty,
+            user_penalty=self.user_penalty, epochs=self.epochs,
+        )  # fmt: skip
+        self.base_ = (mean + item_bias).astype(np.float32)
+
+    def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        bias = shrunk_means(residuals(self.training_, queries, self.base_), self.user_penalty)
+        scores: Scores = bias.astype(np.float32)[:, None] + self.base_
+        return column_scores(scores, items)
+
+    def explain(self, query: Queries, item: int) -> Explanation:
+        """Explain an item code: each rating adds its share of what is usual for the person."""
+        own, mine = self._own(query), self._own_item(query, item)
+        left = residuals(self._trained(), own, self.base_)
+        score = float(self.score(query, np.array([item], np.int32))[0, 0])
+        base = float(self.base_[mine]) if mine >= 0 else np.nan
+        amounts = left.data.astype(np.float64) / (left.nnz + self.user_penalty)
+        return self._explained(query, item, base, _shares(own, left.indices, amounts, base), score)
+
+
+@dataclass(kw_only=True)
+class SVD(Recommender):
+    """Biased matrix factorization: a rating is a mean, two biases and the product of two vectors.
+
+    ``r(u, i) = mean + b(u) + b(i) + p(u) . q(i)``. Stochastic gradient descent learns all of it,
+    step for step as ``SVD`` of the library Surprise and with its defaults (Funk 2006; Koren, Bell
+    and Volinsky, "Matrix Factorization Techniques for Recommender Systems", IEEE Computer 2009).
+
+    Of people, the model keeps only how they are distributed: the mean of ``(p, b)`` and its
+    ``directions`` largest principal components. Whoever asks, met in training or not, is then
+    placed by their own ratings: the posterior mean under that normal distribution, with the error
+    left by the descent as noise, which is a ridge regression. That predicts better than the
+    vectors that descent itself gives to people, reacts to the last rating, and adds up to shares
+    (docs/models/svd.md has the numbers).
+
+    Reads the ratings in the history; without any, the answer is the average person's. Items that
+    nobody rated are NaN: their factors would be the random start.
+
+    Examples
+    --------
+    >>> import penchant as pt
+    >>> data = pt.datasets.planted()
+    >>> model = pt.SVD(factors=20).fit(data)
+    >>> model.score(data.queries(users=[0])).shape
+    (1, 100)
+    """
+
+    factors: int = hyper(100, "length of the vectors", at_least=1, search=(10, 200), log=True)
+    epochs: int = hyper(20, "passes over the ratings", at_least=1, search=(5, 100), log=True)
+    rate: float = hyper(0.005, "length of a step", above=0, search=(0.001, 0.05), log=True)
+    penalty: float = hyper(0.02, "pull towards zero", at_least=0, search=(0.005, 0.5), log=True)
+    start: float = hyper(0.1, "standard deviation of the random start", above=0)
+    directions: int = hyper(
+        20, "components of the people's vectors that are not taken as noise", at_least=1,
+        search=(2, 100), log=True,
+    )  # fmt: skip
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The history, and the ratings recorded in it."""
+        return frozenset({"history", "values"})
+
+    @property
+    def scores(self) -> str:
+        """Scores are ratings."""
+        return "rating"
+
+    def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
+        ratings = ratings_of(data, self)
+        n_users, n_items = ratings.shape
+        mean = float(ratings.data.mean(dtype=np.float64))
+        size = (n_users + APART + n_items, self.factors)
+        vectors = np.float32(self.start) * rng.standard_normal(size, np.float32)
+        users, items = vectors[:n_users], vectors[n_users + APART :]
+        user_bias, item_bias = np.zeros(n_users, np.float32), np.zeros(n_items, np.float32)
+        begun = time.perf_counter()
+        for n in range(1, self.epochs + 1):
+            error = sgd.epoch(
+                ratings, mean, users, items, user_bias, item_bias,
+                rate=self.rate, penalty=self.penalty,
+            )  # fmt: skip
+            if not np.isfinite(error):
+                raise BadEvents(
+                    f"SVD diverged in epoch {n} on ratings from {ratings.data.min():g} to "
+                    f"{ratings.data.max():g}: lower SVD.rate ({self.rate:g}) or rescale the ratings"
+                )
+            seconds = time.perf_counter() - begun
+            if on_epoch is not None and on_epoch(Epoch(n, self.epochs, error, seconds, self)):
+                break
+        active = np.diff(ratings.indptr) > 0
+        people = np.column_stack([users, user_bias])[active]
+        average, spread = sgd.prior(people, self.directions)
+        with_bias = np.column_stack([items, np.ones(n_items)])
+        base = mean + item_bias + with_bias @ average
+        met = np.bincount(ratings.indices, minlength=n_items) > 0
+        self.base_ = np.where(met, base, np.nan).astype(np.float32)
+        self.loadings_ = (with_bias @ spread).astype(np.float32)
+        self.noise_ = np.array(max(error, 1e-6))
+
+    def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        left = residuals(self.training_, queries, self.base_)
+        people = sgd.fold_in(left, self.loadings_, float(self.noise_))
+        if items is None:
+            return self.base_ + people @ self.loadings_.T
+        if items.ndim == 1:
+            scores = self.base_[items] + people @ self.loadings_[items].T
+        else:
+            scores = self.base_[items]
+            for person, row, asked in zip(people, scores, items, strict=True):
+                row += self.loadings_[asked] @ person
+        scores[np.broadcast_to(items < 0, scores.shape)] = np.nan
+        return scores
+
+    def user_vectors(self, queries: Queries) -> NDArray[np.float32]:
+        """Return (q, d + 1) vectors: where each asker's ratings place them, and a 1."""
+        left = residuals(self._trained(), self._own(queries), self.base_)
+        people = sgd.fold_in(left, self.loadings_, float(self.noise_))
+        return np.column_stack([people, np.ones(len(people), np.float32)])
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return (items, d + 1) vectors: loadings, and the average person's rating."""
+        self._trained()
+        return np.column_stack([self.loadings_, self.base_])
+
+    def explain(self, query: Queries, item: int) -> Explanation:
+        """Explain an item code: the average person's rating, and what each rating moves it by.
+
+        The posterior mean is linear in the ratings, so its shares are exact.
+        """
+        own, mine = self._own(query), self._own_item(query, item)
+        score = float(self.score(query, np.array([item], np.int32))[0, 0])
+        base = float(self.base_[mine]) if mine >= 0 else np.nan
+        left = residuals(self._trained(), own, self.base_)
+        x = self.loadings_[left.indices].astype(np.float64)
+        matrix = x.T @ x + float(self.noise_) * np.eye(x.shape[1])
+        amounts = left.data * (x @ np.linalg.solve(matrix, self.loadings_[mine].astype(np.float64)))
+        return self._explained(query, item, base, _shares(own, left.indices, amounts, base), score)
+
+
+def ratings_of(data: Dataset, model: Recommender) -> CSR:
+    """Return users x items ratings to learn from.
+
+    Raises
+    ------
+    BadEvents : there are none.
+    """
+    ratings = data.ratings()
+    if not ratings.nnz:
+        raise BadEvents(
+            f"{model.name} learns from ratings, and {data.name} has none: name the column that "
+            "holds them with value=, or use a model that ranks, such as EASE"
+        )
+    return ratings
+
+
+def residuals(training: Training, queries: Queries, base: NDArray[np.float32]) -> CSR:
+    """Return askers x items: their last ratings less ``base``, where that is not NaN."""
+    ratings = training.feedback.ratings(queries.histories, len(queries.items))
+    left = ratings.data - base[ratings.indices]
+    known = ~np.isnan(left)
+    if known.all():
+        return replace(ratings, data=left)
+    rows = ratings.row_numbers()[known]
+    return CSR.from_pairs(rows, ratings.indices[known], left[known], ratings.shape)
+
+
+def _shares(
+    queries: Queries, items: Codes, amounts: NDArray[np.floating], base: float
+) -> tuple[Share, ...]:
+    """Return what each rating adds; nothing where there is no score to add to."""
+    if np.isnan(base):
+        return ()
+    ids = queries.items.decode(items)
+    return tuple(Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True))

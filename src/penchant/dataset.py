@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,12 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penchant.errors import BadEvents, BadParameter, UnknownId
-from penchant.events import ROLES, Events, Reading
+from penchant.errors import BadEvents, BadParameter, UnknownId, near
+from penchant.events import NAMES, ROLES, Events, Reading, plain
 from penchant.feedback import Feedback
 from penchant.frames import Frame, to_polars
 from penchant.histories import Histories
-from penchant.ids import IdMap, as_ids
+from penchant.ids import IdMap, as_ids, shown
 from penchant.kernels.csr import CSR
 from penchant.queries import Queries, Tastes
 
@@ -83,15 +84,28 @@ class Dataset:
         Parameters
         ----------
         items, users : tables that describe items and users, with their id in a column named as in
-            the events, or ``item``/``user``, or the first column. Items that occur only here are
-            part of the vocabulary, so that content can answer for them.
+            the events, or as usual (see ``penchant.events.NAMES``), or else the first. Items that
+            occur only here are part of the vocabulary, so that content can answer for them.
         feedback : what a row weighs; by default each row counts 1.
+
+        Raises
+        ------
+        BadEvents : a table whose ids are of another type than the events', occur twice, are
+            missing, or do not occur in the events at all.
         """
         frame = events.frame
-        item_map, item_table = _vocabulary(frame["item"], items, "item", events.reading)
-        user_map, user_table = _vocabulary(frame["user"], users, "user", events.reading)
+        notes = list(events.reading.notes)
+        item_map, item_table = _vocabulary(frame["item"], items, "item", events.reading, notes)
+        user_map, user_table = _vocabulary(frame["user"], users, "user", events.reading, notes)
         kinds = tuple(frame["kind"].unique().sort().to_list())
-        kind = np.searchsorted(np.array(kinds), frame["kind"].to_numpy().astype(str))
+        if len(kinds) > np.iinfo(np.int16).max:
+            raise BadEvents(
+                f"{len(kinds):,} kinds of event, such as {kinds[0]!r}: is it the column?"
+            )
+        feedback = feedback or Feedback()
+        for name in feedback.weights:
+            if name not in kinds:
+                notes.append(f"feedback weighs {name!r}, which does not occur.{near(name, kinds)}")
         sessions = frame["session"]
         session = None
         if sessions.null_count() < len(sessions):
@@ -101,7 +115,7 @@ class Dataset:
             user_map.encode(frame["user"]),
             item_map.encode(frame["item"]),
             people=len(user_map),
-            kind=kind,
+            kind=frame["kind"].cast(pl.Enum(kinds)).to_physical().to_numpy(),
             value=frame["value"].to_numpy(),
             time=frame["time"].to_numpy(),
             session=session,
@@ -112,11 +126,11 @@ class Dataset:
             item_map,
             user_map,
             histories,
-            feedback or Feedback(),
+            feedback,
             item_table,
             user_table,
             name or events.reading.source,
-            events.reading,
+            replace(events.reading, notes=tuple(notes)),
         )
 
     def __len__(self) -> int:
@@ -211,7 +225,8 @@ class Dataset:
         Raises
         ------
         UnknownId : a user or a liked item that does not occur.
-        BadParameter : users together with likes, or tables of another length.
+        BadParameter : users together with likes, tables of another length, or one id where a list
+            is needed.
 
         Examples
         --------
@@ -221,9 +236,12 @@ class Dataset:
         """
         if users is not None and likes is not None:
             raise BadParameter("queries are for known users or for strangers: not both at once")
+        if now is not None and not isinstance(now, (int, np.integer)):
+            raise BadParameter(f"now is a whole number of microseconds since 1970, got {now!r}")
+        tastes = None if tastes is None else _tastes(tastes)
         if likes is not None:
-            user = np.full(len(likes), -1, np.int32)
             histories = self._liked(likes)
+            user = np.full(len(histories), -1, np.int32)
         elif users is None and tastes is not None:
             user = np.full(len(tastes), -1, np.int32)
             histories = Histories.empty(len(tastes), self.histories.kinds)
@@ -231,10 +249,9 @@ class Dataset:
             user = np.arange(len(self.users), dtype=np.int32)
             histories = self.histories
         else:
-            asked = list(users)
             user = self.users.encode(users)
             if (user < 0).any():
-                self.users.code(asked[int(np.argmin(user))])  # raises UnknownId
+                self.users.code(list(users)[int(np.argmin(user))])  # raises UnknownId
             histories = self.histories.take(user)
         tables = {
             name: None if table is None else to_polars(table)
@@ -254,19 +271,18 @@ class Dataset:
             now=np.full(len(user), self.until if now is None else now, np.int64),
             context=tables["context"],
             user_features=described,
-            tastes=None if tastes is None else tuple(dict(t) for t in tastes),
+            tastes=tastes,
         )
 
     def _liked(self, likes: Sequence[Sequence[Any]]) -> Histories:
         codes = []
-        for row in likes:
-            if isinstance(row, str):
+        for row in likes if isinstance(likes, Iterable) else [likes]:
+            if isinstance(row, (str, bytes)) or not isinstance(row, Iterable):
                 raise BadParameter(f"likes is a list of lists, one for each stranger; got {row!r}")
-            found = self.items.encode(list(row))
+            found = self.items.encode(row)
             if (found < 0).any():
-                one = list(row)[int(np.argmin(found))]
                 try:
-                    self.items.code(one)
+                    self.items.code(list(row)[int(np.argmin(found))])
                 except UnknownId as e:
                     raise UnknownId(f"likes: {e}") from None
             codes.append(found)
@@ -275,24 +291,54 @@ class Dataset:
         return Histories.of(people, item, people=len(codes), kinds=("like",))
 
 
+def _tastes(tastes: Sequence[Tastes]) -> tuple[Tastes, ...]:
+    if isinstance(tastes, Mapping) or not isinstance(tastes, Iterable):
+        raise BadParameter(f"tastes is a list, one mapping for each asker: [{tastes!r}]")
+    for one in tastes:
+        if not isinstance(one, Mapping):
+            raise BadParameter(f"tastes are weights by name, such as {{'Drama': 1}}, got {one!r}")
+        for name, weight in one.items():
+            if not isinstance(weight, (int, float, np.number)) or not math.isfinite(weight):
+                raise BadParameter(f"the taste for {name!r} must be a number, got {weight!r}")
+    return tuple(dict(one) for one in tastes)
+
+
 def _vocabulary(
-    met: pl.Series, table: Frame | None, role: str, reading: Reading
+    met: pl.Series, table: Frame | None, role: str, reading: Reading, notes: list[str]
 ) -> tuple[IdMap, pl.DataFrame | None]:
+    """Return the map of the ids met and described, and the table with a row for each of them."""
     ids = IdMap.of(met)
     if table is None:
         return ids, None
     rows = to_polars(table)
-    names = [reading.columns.get(role, role), role, f"{role}_id", f"{role}Id"]
-    key = next((n for n in names if n in rows.columns), rows.columns[0])
-    kind, keys = as_ids(rows[key])
-    if kind != ids.kind:
-        raise BadEvents(
-            f"the {role} table's column {key!r} holds {kind} ids such as {keys[0]!r}, the events' "
-            f"{role} column {ids.kind} ids such as {ids.decode([0])[0]!r}"
-        )
-    if keys.n_unique() < len(keys):
-        twice = keys.filter(keys.is_duplicated())[0]
-        raise BadEvents(f"the {role} table describes {twice!r} more than once (column {key!r})")
+    if not rows.columns:
+        raise BadEvents(f"the {role} table has no columns")
+    usual = [c for n in NAMES[role] for c in rows.columns if plain(c) == n]
+    named = reading.columns.get(role)
+    key = named if named in rows.columns else next(iter([*usual, *rows.columns]))
+    what = f"the {role} table, column {key!r}"
+    try:
+        kind, keys = as_ids(rows[key])
+    except BadEvents as e:
+        raise BadEvents(f"{what}: {e}") from None
+    if len(keys):
+        if kind != ids.kind:
+            raise BadEvents(
+                f"{what} holds {kind} ids such as {shown(kind, keys[0])!r}, the events' {role} "
+                f"column {ids.kind} ids such as {ids.decode([0])[0]!r}"
+            )
+        if keys.n_unique() < len(keys):
+            twice = shown(kind, keys.filter(keys.is_duplicated())[0])
+            raise BadEvents(f"{what} describes {twice!r} more than once")
+        described = int((ids.encode(keys) >= 0).sum())
+        if not described:
+            raise BadEvents(
+                f"{what}: none of its ids, such as {shown(kind, keys[0])!r}, occurs in the events"
+            )
+    else:
+        keys, described = ids.values.clear(), 0
+    if described < len(ids):
+        notes.append(f"{len(ids) - described:,} of {len(ids):,} {role}s have no row in their table")
     ids = IdMap.of(pl.concat([ids.values, keys.alias(ids.values.name)]))
     aligned = pl.DataFrame({key: ids.values}).join(
         rows.with_columns(keys.alias(key)), on=key, how="left", maintain_order="left"

@@ -11,8 +11,9 @@ import polars as pl
 
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter, MissingExtra
-from penchant.events import Events, read_table
+from penchant.events import Events
 from penchant.feedback import Feedback
+from penchant.files import read_table
 from penchant.frames import Frame, to_polars
 
 ML_100K_GENRES = (
@@ -33,7 +34,7 @@ def planted(
 
     Parameters
     ----------
-    noise : 0 to 1; None reads the copy that ships with the package (noise 0.3, seed 0).
+    noise : 0 to 1; None reads the copy that ships with the package (noise 0.1, seed 0).
     rng, users, items : seed and sizes of a made copy.
     """
     folder = Path(__file__).parent / "planted"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from penchant.errors import BadEvents, BadParameter, near
+from penchant.files import read_table
 from penchant.frames import Frame, to_polars
 from penchant.ids import as_ids
 
@@ -37,6 +38,8 @@ COUNTS = ("weight", "count", "plays", "playcount", "quantity")
 """Value columns that count something; rows without a kind are then "count", not "rating"."""
 
 ROLES = tuple(NAMES)
+
+FLOAT32 = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,13 @@ class Events:
 
     @classmethod
     def read(
-        cls, path: str | Path, *, bad: Bad = "raise", context: tuple[str, ...] = (), **columns: Any
+        cls, path: str | Path, *, bad: Bad = "raise", context: Sequence[str] = (), **columns: Any
     ) -> Events:
         """Read a CSV, TSV, Parquet or Arrow file (see ``from_frame`` for the arguments).
 
         A text file may be separated by commas, tabs, semicolons, ``|`` or ``::``. One whose first
-        line holds only numbers has no header: its columns are then user, item, value and time.
+        line holds only numbers has no header: its columns are then user, item, value and time. See
+        ``penchant.files.read_table``.
         """
         path = Path(path)
         frame, first_line, notes = read_table(path)
@@ -137,7 +141,7 @@ class Events:
         time: str | None = None,
         kind: str | None = None,
         session: str | None = None,
-        context: tuple[str, ...] = (),
+        context: Sequence[str] = (),
         bad: Bad = "raise",
         source: str | None = None,
         first_row: int = 0,
@@ -149,7 +153,7 @@ class Events:
         frame : a pandas, polars, pyarrow or DuckDB table, a mapping of columns, or records.
         user, item, value, time, kind, session : the column for each role; by default found by name
             (see ``NAMES``). An empty string says that the table has none.
-        context : further columns to keep, such as the device.
+        context : names of further columns to keep, such as ("device",).
         bad : "raise" names the rows that cannot be used; "drop" leaves them out and counts them.
         source : what to call the table in messages.
         first_row : the number of the first row in messages.
@@ -157,9 +161,29 @@ class Events:
         Raises
         ------
         BadEvents : no user or item column, no rows, or rows that cannot be used.
+        BadParameter : ``bad`` or ``context`` is something else.
+
+        Notes
+        -----
+        What happens to a row that is not as it should be:
+
+        =========================================  =============================================
+        no user or item (missing, NaN, blank)      cannot be used
+        value that is no number, or infinite       cannot be used
+        no value, or NaN                           kept; counted in ``missing_values``
+        time missing, unreadable, before 1970      cannot be used, if there is a time column
+        no kind, or a blank one                    "rating", "count" or "view", as the value
+                                                   column says; noted
+        no session, or a blank one                 kept, without a session
+        the same user, item and kind again         kept; counted in ``repeats``
+        =========================================  =============================================
+
+        A row that cannot be used raises, or is left out and counted with ``bad="drop"``.
         """
         if bad not in ("raise", "drop"):
             raise BadParameter(f"bad must be 'raise' or 'drop', got {bad!r}")
+        if isinstance(context, str):
+            raise BadParameter(f"context holds names of columns: write context=({context!r},)")
         source = source or type(frame).__name__
         table = to_polars(frame)
         given = {"user": user, "item": item, "value": value, "time": time}
@@ -167,12 +191,15 @@ class Events:
         columns = find_columns(table.columns, given, source)
         for name in context:
             _existing(name, table.columns, source, "context")
+            if name in ROLES:
+                raise BadEvents(f"{source}: a context column cannot be called {name!r}; rename it")
         if not len(table):
             raise BadEvents(f"{source} has columns {table.columns} but no rows")
         return _Parser(table, columns, context, bad, source, first_row).events()
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Return a column's name as ``NAMES`` writes it."""
     return re.sub(r"[\W_]+", "", name).lower()
 
 
@@ -193,12 +220,18 @@ def find_columns(columns: list[str], given: dict[str, str | None], source: str) 
     BadEvents : a given column does not exist, or no column for user or item can be found; the
         message lists the columns and how to name one.
     """
+    if not columns:
+        raise BadEvents(f"{source} has no columns")
     found = {r: _existing(c, columns, source, r) for r, c in given.items() if c}
+    for role, name in found.items():
+        first = next(r for r, n in found.items() if n == name)
+        if first != role:
+            raise BadEvents(f"{source}: column {name!r} cannot be both {first} and {role}")
     for role, names in NAMES.items():
         if role in found or given.get(role) == "":
             continue
         free = [c for c in columns if c not in found.values()]
-        ranked = [(names.index(_plain(c)), c) for c in free if _plain(c) in names]
+        ranked = [(names.index(plain(c)), c) for c in free if plain(c) in names]
         if ranked:
             found[role] = min(ranked)[1]
     for role in ("user", "item"):
@@ -217,7 +250,7 @@ class _Parser:
         self,
         table: pl.DataFrame,
         columns: dict[str, str],
-        context: tuple[str, ...],
+        context: Sequence[str],
         bad: Bad,
         source: str,
         first_row: int,
@@ -227,6 +260,7 @@ class _Parser:
         self.keep = np.ones(len(table), bool)
         self.faults: dict[str, np.ndarray[Any, np.dtype[np.bool_]]] = {}
         self.time_unit: str | None = None
+        self.notes: list[str] = []
 
     def column(self, role: str) -> pl.Series | None:
         return self.table[self.columns[role]] if role in self.columns else None
@@ -253,7 +287,7 @@ class _Parser:
             "time": times.filter(keep),
             "session": self.sessions().filter(keep),
         }
-        made |= {c: self.table[c].filter(keep) for c in self.context}
+        made |= {c: self.circumstances(c).filter(keep) for c in self.context}
         frame = pl.DataFrame(made)
         reading = Reading(
             source=self.source,
@@ -263,6 +297,7 @@ class _Parser:
             missing_values=int(frame["value"].is_nan().sum()) if "value" in self.columns else 0,
             repeats=len(frame) - frame.select("user", "item", "kind").n_unique(),
             time_unit=self.time_unit,
+            notes=tuple(self.notes),
         )
         return Events(frame, reading)
 
@@ -281,16 +316,7 @@ class _Parser:
         )
 
     def ids(self, role: str) -> pl.Series:
-        column = self.table[self.columns[role]]
-        missing = column.is_null()
-        if column.dtype == pl.String:
-            missing = missing | (column.str.strip_chars() == "").fill_null(value=True)
-        elif column.dtype.is_float():
-            # A missing integer makes pandas turn the whole column into floats: undo that.
-            missing = missing | column.is_nan().fill_null(value=True)
-            whole = column.filter(~missing)
-            if bool(((whole == whole.round()) & (whole.abs() < 2**53)).all()) and missing.any():
-                column = column.fill_nan(None).cast(pl.Int64)
+        column, missing = _blanked(self.table[self.columns[role]])
         self.fault(f"without {'a user' if role == 'user' else 'an item'}", missing)
         return column
 
@@ -301,54 +327,91 @@ class _Parser:
             raise BadEvents(f"{self.source}, column {self.columns[role]!r}: {e}") from None
 
     def kinds(self) -> pl.Series:
+        name = self.columns.get("value")
+        usual = "view" if name is None else "count" if plain(name) in COUNTS else "rating"
         column = self.column("kind")
         if column is None:
-            name = self.columns.get("value")
-            usual = "view" if name is None else "count" if _plain(name) in COUNTS else "rating"
             return pl.Series([usual]).new_from_index(0, len(self.table))
-        usual = "rating" if "value" in self.columns else "view"
-        return column.cast(pl.String).fill_null(usual)
+        if column.dtype.is_nested() or column.dtype == pl.Object:
+            raise BadEvents(
+                f"{self.source}, column {self.columns['kind']!r}: kinds must be text, not "
+                f"{column.dtype} (such as {column.drop_nulls().head(1).to_list()})"
+            )
+        kinds = column.cast(pl.String)
+        absent = kinds.is_null() | (kinds.str.strip_chars() == "").fill_null(value=True)
+        count = int((absent & pl.Series(self.keep)).sum())
+        if count:
+            self.notes.append(f"{count:,} rows name no kind; they count as {usual!r}")
+        return kinds.zip_with(~absent, pl.Series([usual]).new_from_index(0, len(kinds)))
 
     def sessions(self) -> pl.Series:
         column = self.column("session")
-        return pl.Series([None] * len(self.table), dtype=pl.Int64) if column is None else column
+        if column is None:
+            return pl.Series([None] * len(self.table), dtype=pl.Int64)
+        column, missing = _blanked(column)
+        ids = self.typed("session", column.filter(~missing))
+        place = pl.Series(np.cumsum(~missing.to_numpy()) - 1).zip_with(
+            ~missing, _nulls(pl.Int64, 1)
+        )
+        return ids.gather(place) if len(ids) else _nulls(ids.dtype, len(column))
+
+    def circumstances(self, name: str) -> pl.Series:
+        column = self.table[name]
+        if column.dtype == pl.Object:
+            raise BadEvents(
+                f"{self.source}, column {name!r}: values of several types, or of one that tables "
+                f"have no type for, such as {column.drop_nulls().head(2).to_list()}"
+            )
+        return column
 
     def values(self) -> pl.Series:
         column = self.column("value")
         if column is None:
             return pl.Series(np.full(len(self.table), np.nan))
+        column, blank = _blanked(column)
         numbers = _numbers(column)
-        blank = column.is_null()
-        if column.dtype == pl.String:
-            blank = blank | (column.str.strip_chars() == "").fill_null(value=True)
         self.fault("with a value that is not a number", numbers.is_null() & ~blank)
-        self.fault("with an infinite value", numbers.is_infinite().fill_null(value=False))
+        # Values are kept in 32 bits: what does not fit would become infinite.
+        large = (numbers.abs() > FLOAT32).fill_null(value=False) & ~numbers.is_nan()
+        self.fault("with an infinite or too large value", large)
         return numbers.fill_null(np.nan)
 
     def times(self) -> pl.Series:
         column = self.column("time")
         if column is None:
             return pl.Series(np.full(len(self.table), -1, np.int64))
-        self.fault("without a time", column.is_null())
-        if column.dtype.is_temporal():
+        column, blank = _blanked(column)
+        self.fault("without a time", blank)
+        if column.dtype.is_temporal() or column.dtype == pl.Boolean:
             self.time_unit = "datetime"
-            micros = _micros(column)
+            micros = self.micros(column)
         else:
             numbers = _numbers(column)
-            if numbers.null_count() > len(numbers) // 2 and column.dtype == pl.String:
+            words = int((numbers.is_null() & ~blank).sum())
+            if column.dtype == pl.String and 2 * words > int((~blank).sum()):
                 self.time_unit = "text"
-                micros = _micros(_parsed(column))
+                micros = self.micros(_parsed(column))
             else:
-                self.fault("with an infinite time", numbers.is_infinite().fill_null(value=False))
                 whole = _integers(column)
                 micros = self.scaled(numbers if whole is None else whole)
         self.fault("with a time that cannot be read", micros.is_null())
         self.fault("with a negative time", (micros < 0).fill_null(value=False))
         return micros.fill_null(-1)
 
+    def micros(self, column: pl.Series) -> pl.Series:
+        if column.dtype == pl.Date:
+            column = column.cast(pl.Datetime("us"))
+        if not isinstance(column.dtype, pl.Datetime):
+            raise BadEvents(
+                f"{self.source}, column {self.columns['time']!r}: {column.dtype} says nothing "
+                "about the date"
+            )
+        return column.dt.epoch("us")
+
     def scaled(self, numbers: pl.Series) -> pl.Series:
-        """Seconds, milli-, micro- or nanoseconds, by the size of the median."""
-        middle = numbers.filter(pl.Series(self.keep)).drop_nulls().median()
+        """Seconds, milli-, micro- or nanoseconds, by the size of the median, to microseconds."""
+        known = numbers.filter(pl.Series(self.keep) & numbers.is_finite().fill_null(value=False))
+        middle = known.median()
         size = abs(float(middle)) if isinstance(middle, (int, float)) else 0.0
         self.time_unit, factor = next(
             (unit, f)
@@ -357,15 +420,38 @@ class _Parser:
             )
             if size < limit
         )  # fmt: skip
+        # Beyond the limit (and for infinities, and NaN) the product would not be a time.
+        fits = (numbers.abs() < int(2**62 / max(factor, 1))).fill_null(value=False)
         if numbers.dtype == pl.Int64:
-            return numbers * int(factor) if factor >= 1 else numbers // 1000
-        finite = numbers.is_finite().fill_null(value=False)
-        scaled = (numbers * factor).round()
-        return scaled.zip_with(finite & (scaled.abs() < 2**62), _nulls(scaled)).cast(pl.Int64)
+            scaled = numbers // 1000 if factor < 1 else numbers * int(factor)
+        else:
+            fits = fits & numbers.is_finite().fill_null(value=False)
+            scaled = (numbers * factor).round().zip_with(fits, _nulls(pl.Float64, 1)).cast(pl.Int64)
+        return scaled.zip_with(fits, _nulls(pl.Int64, 1))
 
 
-def _nulls(like: pl.Series) -> pl.Series:
-    return pl.Series([None], dtype=like.dtype).new_from_index(0, len(like))
+def _nulls(dtype: Any, n: int) -> pl.Series:
+    return pl.Series([None], dtype=dtype).new_from_index(0, n)
+
+
+def _blanked(column: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return a column with null where nothing stands, and where that is.
+
+    Blank text is nothing, and so is NaN. Whole numbers that became floats because pandas had no
+    other way to say that one is missing become integers again.
+    """
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype == pl.String:
+        column = column.set(column.str.strip_chars() == "", None)
+    missing = column.is_null()
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        missing = column.is_null()
+        found = column.drop_nulls()
+        if missing.any() and bool(((found == found.round()) & (found.abs() < 2**53)).all()):
+            column = column.cast(pl.Int64)
+    return column, missing
 
 
 def _numbers(column: pl.Series) -> pl.Series:
@@ -376,7 +462,7 @@ def _numbers(column: pl.Series) -> pl.Series:
         column = column.str.strip_chars()
     if column.dtype == pl.Boolean or column.dtype.is_numeric() or column.dtype == pl.String:
         return column.cast(pl.Float64, strict=False)
-    return _nulls(pl.Series([0.0])).new_from_index(0, len(column))
+    return _nulls(pl.Float64, len(column))
 
 
 def _integers(column: pl.Series) -> pl.Series | None:
@@ -396,85 +482,3 @@ def _parsed(column: pl.Series) -> pl.Series:
         more = text.str.to_datetime(form, strict=False, time_unit="us")
         best = best.fill_null(more.dt.replace_time_zone("UTC"))
     return best
-
-
-def _micros(column: pl.Series) -> pl.Series:
-    if column.dtype == pl.Date:
-        column = column.cast(pl.Datetime("us"))
-    if not isinstance(column.dtype, pl.Datetime):
-        raise BadEvents(f"a time column of type {column.dtype} says nothing about the date")
-    return column.dt.epoch("us")
-
-
-def read_table(path: Path) -> tuple[pl.DataFrame, int, tuple[str, ...]]:
-    """Read a file as it stands: the table, the number of its first row, and notes.
-
-    Text stays text, except that a column of whole numbers written plainly becomes integers: "007"
-    is not 7.
-
-    Raises
-    ------
-    BadEvents : no such file, an empty file, or one that is neither text nor Parquet nor Arrow.
-    """
-    if not path.is_file():
-        raise BadEvents(f"no such file: {path}")
-    if path.stat().st_size == 0:
-        raise BadEvents(f"{path} is empty")
-    head = path.read_bytes()[:8]
-    try:
-        if head.startswith(b"PAR1"):
-            return pl.read_parquet(path), 0, ()
-        if head.startswith(b"ARROW1"):
-            return pl.read_ipc(path), 0, ()
-    except (pl.exceptions.PolarsError, OSError) as e:
-        raise BadEvents(f"{path} is damaged: {e}") from None
-    raw = path.read_bytes()
-    if b"\0" in raw[:4096]:
-        raise BadEvents(f"{path} is neither text nor Parquet nor Arrow")
-    return _read_text(path.name, _decoded(raw))
-
-
-def _decoded(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")  # every byte is a letter there; GroupLens' older files
-
-
-def _read_text(name: str, text: str) -> tuple[pl.DataFrame, int, tuple[str, ...]]:
-    first = text.lstrip("\r\n").split("\n", 1)[0].rstrip("\r")
-    if not first.strip():
-        raise BadEvents(f"{name} is empty")
-    separator = max(("::", "\t", ",", ";", "|"), key=lambda s: (first.count(s), len(s)))
-    if separator == "::":
-        # One character for the parser; the unit separator does not occur in text.
-        text, separator = text.replace("::", "\x1f"), "\x1f"
-    cells = [c.strip().strip('"') for c in first.replace("::", "\x1f").split(separator)]
-    bare = all(re.fullmatch(r"-?\d+(\.\d+)?", c) for c in cells)
-    try:
-        table = pl.read_csv(
-            io.BytesIO(text.encode()),
-            separator=separator,
-            has_header=not bare,
-            infer_schema=False,
-            quote_char='"' if separator != "\x1f" else None,
-            truncate_ragged_lines=False,
-        )
-    except pl.exceptions.PolarsError as e:
-        raise BadEvents(f"{name} cannot be read as a table: {str(e).splitlines()[0]}") from None
-    notes: tuple[str, ...] = ()
-    if bare:
-        if len(cells) < 2:
-            raise BadEvents(f"{name} has one column of numbers and no header; two ids are needed")
-        names = ["user", "item", "rating", "timestamp"][: len(cells)]
-        names += [f"column_{n + 1}" for n in range(len(names), len(cells))]
-        table.columns = names
-        notes = (f"no header: columns are taken as {', '.join(names)}",)
-    plain = [c for c in table.columns if _plainly_whole(table[c])]
-    return table.with_columns(pl.col(plain).cast(pl.Int64)), 1 if bare else 2, notes
-
-
-def _plainly_whole(column: pl.Series) -> bool:
-    """Whether each entry is an integer that reads back as it was written, and fits."""
-    found = column.drop_nulls()
-    return len(found) > 0 and bool(found.str.contains(r"^(0|-?[1-9]\d{0,17})$").all())

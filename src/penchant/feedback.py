@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,12 +26,13 @@ def duration(text: str) -> int:
     ------
     BadParameter : any other text.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|w)\s*", text)
-    if not match or float(match[1]) <= 0:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|w)\s*", str(text))
+    length = round(float(match[1]) * MICROSECONDS[match[2]]) if match else 0
+    if length < 1:
         raise BadParameter(
             f"a duration is written like '90d', '12h', '30min' or '2w', got {text!r}"
         )
-    return round(float(match[1]) * MICROSECONDS[match[2]])
+    return length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +59,23 @@ class Feedback:
     liked: float | None = None
 
     def __post_init__(self) -> None:
-        for kind, weight in self.weights.items():
-            if not (isinstance(weight, (int, float)) and 0 <= weight < np.inf):
+        if not isinstance(self.weights, Mapping):
+            raise BadParameter(
+                f"Feedback.weights maps kinds to numbers, such as {{'view': 1}}, got "
+                f"{self.weights!r}"
+            )
+        own: dict[str, Any] = dict(self.weights)  # a copy: the caller's may change
+        for kind, weight in own.items():
+            if not (isinstance(weight, (int, float, np.number)) and 0 <= weight < np.inf):
                 raise BadParameter(
                     f"Feedback.weights[{kind!r}] must be a number of at least 0, got {weight!r}"
                 )
+            own[kind] = weight.item() if isinstance(weight, np.number) else weight
+        object.__setattr__(self, "weights", own)
+        if self.liked is not None and not (
+            isinstance(self.liked, (int, float)) and math.isfinite(self.liked)
+        ):
+            raise BadParameter(f"Feedback.liked must be a number or None, got {self.liked!r}")
         if self.half_life is not None:
             duration(self.half_life)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -17,26 +18,21 @@ Frame = Any
 def to_polars(frame: Frame) -> pl.DataFrame:
     """Return ``frame`` as a polars frame; columns that polars has no type for stay Python objects.
 
+    Missing entries (None, and what pandas and numpy write as NaN, NA or NaT) become null. The named
+    levels of a pandas index become columns; DuckDB's UUIDs become 16 bytes.
+
     Raises
     ------
-    BadEvents : not a table, or columns of different lengths.
+    BadEvents : not a table, columns of different lengths, or two columns of one name.
     """
     if isinstance(frame, pl.DataFrame):
         return frame
     if isinstance(frame, pl.LazyFrame):
         return frame.collect()
     if isinstance(frame, Mapping):
-        return _from_columns({str(name): _values(column) for name, column in frame.items()})
-    if hasattr(frame, "__arrow_c_stream__"):
-        try:
-            return pl.DataFrame(frame)
-        except (ImportError, TypeError, ValueError, pl.exceptions.PolarsError):
-            # pandas without pyarrow, or a column of mixed objects that Arrow has no type for: we
-            # take the columns one by one, and say which row is at fault where ids are read.
-            if hasattr(frame, "fetchnumpy"):
-                return _from_columns(dict(frame.fetchnumpy()))
-    if hasattr(frame, "columns") and hasattr(frame, "__getitem__"):
-        return _from_columns({str(c): _values(frame[c]) for c in frame.columns})
+        return _from_columns([(str(name), column) for name, column in frame.items()])
+    if hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "fetchnumpy"):
+        return _from_other(frame)
     if isinstance(frame, Sequence) and not isinstance(frame, (str, bytes)):
         return _from_records(frame)
     raise BadEvents(
@@ -45,39 +41,85 @@ def to_polars(frame: Frame) -> pl.DataFrame:
     )
 
 
+def _from_other(frame: Any) -> pl.DataFrame:
+    """Read a frame of pandas, pyarrow, DuckDB, or of anything else that speaks Arrow."""
+    if hasattr(frame, "reset_index"):
+        kept = [n for n in frame.index.names if n is not None and n not in frame.columns]
+        frame = frame.reset_index(kept) if kept else frame
+    names = [str(n) for n in getattr(frame, "column_names", getattr(frame, "columns", ()))]
+    check_names(names)
+    if hasattr(frame, "__arrow_c_stream__"):
+        try:
+            table = pl.DataFrame(frame)
+        except (ImportError, AttributeError, TypeError, ValueError, pl.exceptions.PolarsError):
+            # pandas without pyarrow, or a column of mixed objects that Arrow has no type for: we
+            # take the columns one by one, and say which row is at fault where ids are read.
+            pass
+        else:
+            # DuckDB sends its UUIDs as text.
+            types = zip(names, map(str, getattr(frame, "types", ())), strict=False)
+            ids = [n for n, t in types if t == "UUID" and table[n].dtype == pl.String]
+            bare = pl.col(ids).str.replace_all("-", "", literal=True)
+            return table.with_columns(bare.str.decode("hex")) if ids else table
+    if hasattr(frame, "fetchnumpy"):
+        return _from_columns(list(frame.fetchnumpy().items()))
+    if not names:
+        raise BadEvents(f"{type(frame).__name__} is not a table that can be read")
+    return _from_columns([(str(c), frame[c].to_numpy()) for c in frame.columns])
+
+
 def _from_records(rows: Sequence[Any]) -> pl.DataFrame:
     names: dict[str, None] = {}
     for n, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise BadEvents(f"row {n} is not a mapping of column names to values: {row!r}")
-        names.update(dict.fromkeys(map(str, row)))
-    return _from_columns({name: [row.get(name) for row in rows] for name in names})
+        names.update(dict.fromkeys(row))
+    return _from_columns([(str(name), [row.get(name) for row in rows]) for name in names])
 
 
-def _values(column: Any) -> Any:
-    return column.to_numpy() if hasattr(column, "to_numpy") else column
-
-
-def _from_columns(columns: Mapping[str, Any]) -> pl.DataFrame:
-    made = [_series(name, values) for name, values in columns.items()]
+def _from_columns(columns: list[tuple[str, Any]]) -> pl.DataFrame:
+    check_names([name for name, _ in columns])
+    made = [_series(name, values) for name, values in columns]
     lengths = {s.name: len(s) for s in made}
     if len(set(lengths.values())) > 1:
         raise BadEvents(f"columns of different lengths: {lengths}")
     return pl.DataFrame(made)
 
 
+def check_names(names: list[str]) -> None:
+    """Raise BadEvents if two columns have the same name."""
+    twice = [name for name, n in Counter(names).items() if n > 1]
+    if twice:
+        raise BadEvents(f"several columns are called {twice[0]!r}; rename all but one")
+
+
 def _series(name: str, values: Any) -> pl.Series:
     if isinstance(values, pl.Series):
         return values.alias(name)
+    values = values.to_numpy() if hasattr(values, "to_numpy") else values
+    if isinstance(values, (str, bytes, Mapping, Set)) or not isinstance(values, Iterable):
+        raise BadEvents(f"column {name!r} is no list of values, but {values!r}")
     if isinstance(values, np.ma.MaskedArray):  # DuckDB's way of saying null
-        values = np.where(np.ma.getmaskarray(values), None, values.data.astype(object))
-    if isinstance(values, np.ndarray) and values.dtype.kind in "biufM":
-        return pl.Series(name, values)
+        moments = values.dtype.kind == "M"
+        values = (values.astype("datetime64[us]") if moments else values).tolist()
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            raise BadEvents(f"column {name!r} has {values.ndim} dimensions, not one")
+        if values.dtype.kind == "M":
+            return pl.Series(name, values.astype("datetime64[us]"))
+        if values.dtype.kind in "biuf":
+            # A copy: polars would go on looking at the caller's memory.
+            return pl.Series(name, values.copy(), nan_to_null=True)
     plain = [None if _missing(x) else x for x in values]
-    try:
-        return pl.Series(name, plain, strict=True)
-    except (TypeError, OverflowError, pl.exceptions.PolarsError):
-        return pl.Series(name, plain, dtype=pl.Object)
+    types = {type(x) for x in plain} - {type(None)}
+    if types == {int, float}:
+        return pl.Series(name, plain, dtype=pl.Float64, strict=False)
+    if len(types) == 1 or bool not in types:  # among numbers polars would take True for 1
+        try:
+            return pl.Series(name, plain, strict=True)
+        except (TypeError, OverflowError, pl.exceptions.PolarsError):
+            pass  # of several types, or none that polars has: they stay objects
+    return pl.Series(name, plain, dtype=pl.Object)
 
 
 def _missing(x: Any) -> bool:

@@ -108,7 +108,9 @@ class Histories:
         return self._gathered(before[self.indptr], np.flatnonzero(keep))
 
     def take(self, people: slice | NDArray[np.integer]) -> Histories:
-        """Return the histories of some people, in the order asked for."""
+        """Return the histories of some people, by slice, places or mask, in the order asked for."""
+        if not isinstance(people, slice) and np.asarray(people).dtype == bool:
+            people = np.flatnonzero(people)
         if isinstance(people, slice):
             lo, hi, step = people.indices(len(self))
             if step == 1:

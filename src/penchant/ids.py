@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penchant.errors import BadEvents, Incompatible, UnknownId, near
+from penchant.errors import BadEvents, BadParameter, Incompatible, UnknownId, near
 
 Kind = Literal["int", "str", "uuid"]
 Codes = NDArray[np.int32]
+
+NEAR = 20_000
+"""Ids that a misspelt one is compared with, at most."""
 
 _NAMES = {"int": "integers", "str": "strings", "uuid": "UUIDs"}
 
@@ -32,6 +35,7 @@ class IdMap:
     Raises
     ------
     BadEvents : ids of several types, missing ids, floats, or an id that occurs twice.
+    BadParameter : one id instead of a list of ids.
 
     Examples
     --------
@@ -49,7 +53,7 @@ class IdMap:
         self._index: dict[Any, int] | None = None
         if self.values.n_unique() != len(self.values):
             twice = self.values.filter(self.values.is_duplicated())[0]
-            raise BadEvents(f"id {_shown(self.kind, twice)!r} occurs more than once")
+            raise BadEvents(f"id {shown(self.kind, twice)!r} occurs more than once")
 
     @classmethod
     def of(cls, ids: Sequence[Any] | NDArray[Any] | pl.Series) -> IdMap:
@@ -92,7 +96,7 @@ class IdMap:
             return NotImplemented
         return self.kind == other.kind and self.values.equals(other.values)
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # by identity: hashing every id would make a map a slow key
 
     def encode(self, ids: Sequence[Any] | NDArray[Any] | pl.Series) -> Codes:
         """Return the codes of ``ids``, -1 for those that are not in the map.
@@ -106,7 +110,7 @@ class IdMap:
             return np.full(len(asked), -1, np.int32)
         if kind != self.kind:
             raise Incompatible(
-                f"asked for {_shown(kind, asked[0])!r}: these ids are {_NAMES[self.kind]}, "
+                f"asked for {shown(kind, asked[0])!r}: these ids are {_NAMES[self.kind]}, "
                 f"such as {self.decode([0])[0]!r}, not {_NAMES[kind]}"
             )
         if kind == "int":
@@ -137,20 +141,33 @@ class IdMap:
         """
         code = int(self.encode([one])[0])
         if code < 0:
-            raise UnknownId(
-                f"no such id: {one!r} (of {len(self):,}).{near(one, self.values[:100_000])}"
-            )
+            raise UnknownId(f"no such id: {one!r}; {len(self):,} are known.{self._near(one)}")
         return code
 
+    def _near(self, one: Any) -> str:
+        """Strings like one that is not here; comparing takes long, so not with all of many."""
+        if self.kind != "str":
+            return ""
+        many = len(self) > NEAR
+        start = self.values.str.slice(0, 1).str.to_lowercase() == one[:1].lower() if many else None
+        return near(one, self.values if start is None else self.values.filter(start)[:NEAR])
+
     def decode(self, codes: Sequence[int] | NDArray[Any]) -> list[Any]:
-        """Return the ids at ``codes``, of the type they came in, None for -1."""
+        """Return the ids at ``codes``, of the type they came in, None for -1.
+
+        Raises
+        ------
+        Incompatible : a code that is not in the map.
+        """
         at = np.asarray(codes, dtype=np.int64).ravel()
+        if len(at) and (at.min() < -1 or at.max() >= len(self)):
+            raise Incompatible(
+                f"codes run from -1 to {len(self) - 1}, got {at.min()} to {at.max()}"
+            )
         if len(at) <= 64:  # one list: reading a few rows is quicker than gathering a column
             raw = [self.values[int(c)] if c >= 0 else None for c in at]
         else:
-            raw = self.values.gather(np.maximum(at, 0)).to_list()
-            for n in np.flatnonzero(at < 0):
-                raw[n] = None
+            raw = self.values.gather(pl.Series(at).replace(-1, None)).to_list()
         if self.kind == "uuid":
             return [None if r is None else uuid.UUID(bytes=r) for r in raw]
         return raw
@@ -193,7 +210,8 @@ class IdMap:
         return whole.digest()
 
 
-def _shown(kind: Kind, raw: Any) -> Any:
+def shown(kind: Kind, raw: Any) -> Any:
+    """Return a stored id as a person gave it."""
     return uuid.UUID(bytes=raw) if kind == "uuid" else raw
 
 
@@ -203,13 +221,18 @@ def as_ids(ids: Sequence[Any] | NDArray[Any] | pl.Series) -> tuple[Kind, pl.Seri
     Raises
     ------
     BadEvents : a missing id, an id that is neither integer, string nor UUID, or several types.
+    BadParameter : one id instead of a list of ids.
     """
     if isinstance(ids, pl.Series):
         series = ids
+    elif isinstance(ids, (str, bytes, Mapping)) or not isinstance(ids, Iterable):
+        raise BadParameter(f"ids are given as a list, such as [{ids!r}], got {ids!r} by itself")
+    elif isinstance(ids, np.ndarray) and ids.ndim != 1:
+        raise BadParameter(f"ids are given as a list, got an array of shape {ids.shape}")
     elif isinstance(ids, np.ndarray) and ids.dtype.kind in "iu":
         if ids.dtype == np.uint64 and len(ids) and ids.max() > np.iinfo(np.int64).max:
             raise BadEvents(f"id {ids.max()} does not fit into 64 bits with a sign")
-        return "int", pl.Series(ids.astype(np.int64, copy=False))
+        return "int", pl.Series(ids.astype(np.int64))  # a copy: polars shares what it is given
     else:
         return _from_objects(list(ids))
     if series.dtype.is_integer():
@@ -220,8 +243,8 @@ def as_ids(ids: Sequence[Any] | NDArray[Any] | pl.Series) -> tuple[Kind, pl.Seri
         kind: Kind = "int"
     elif series.dtype in (pl.String, pl.Categorical, pl.Enum):
         kind, series = "str", series.cast(pl.String)
-    elif series.dtype == pl.Null and not len(series):
-        return "int", series.cast(pl.Int64)
+    elif series.dtype == pl.Null:
+        kind, series = "int", series.cast(pl.Int64)
     elif series.dtype == pl.Object:
         return _from_objects(series.to_list())
     elif series.dtype == pl.Binary and (not len(series) or bool((series.bin.size() == 16).all())):
@@ -270,5 +293,5 @@ def _from_objects(ids: list[Any]) -> tuple[Kind, pl.Series]:
         if kind == "uuid":
             return kind, pl.Series([x.bytes for x in ids], dtype=pl.Binary)
         return kind, pl.Series([str(x) for x in ids], dtype=pl.String)
-    except (OverflowError, pl.exceptions.PolarsError) as e:
+    except (OverflowError, TypeError, pl.exceptions.PolarsError) as e:
         raise BadEvents("an integer id does not fit into 64 bits with a sign") from e

@@ -51,6 +51,8 @@ class Queries:
         if isinstance(which, (int, np.integer)):
             at = range(len(self))[int(which)]
             which = slice(at, at + 1)
+        elif not isinstance(which, slice) and which.dtype == bool:
+            which = np.flatnonzero(which)
         seen = None
         if self.seen is not None:
             rows = Histories.of(

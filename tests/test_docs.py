@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -105,6 +106,13 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if "://" not in target and not target.startswith("mailto:"):
             assert (page.parent / target).exists(), target
+
+
+def test_the_picture_of_the_layers_is_what_is_checked():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    checked = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    drawn = re.findall(r"^│ (.*?) *│ \S", (ROOT / "docs/architecture.md").read_text(), re.M)
+    assert [re.findall(r"\w+", line) for line in drawn] == [re.findall(r"\w+", c) for c in checked]
 
 
 def test_every_law_is_in_the_contracts():

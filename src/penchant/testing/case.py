@@ -42,6 +42,21 @@ def planted(noise: float = 0.15, feedback: Feedback | None = None, rng: int = 0)
     )
 
 
+def rated(noise: float) -> Dataset:
+    """Return ratings of four planted groups, where everyone meets anything.
+
+    In ``planted`` data people hardly meet other groups without noise, so that who meets what gives
+    the groups away and the ratings, all high, do not. Here only the ratings can.
+    """
+    rng = np.random.default_rng(0)
+    user = np.repeat(np.arange(160), 25)
+    item = np.concatenate([rng.choice(80, 25, replace=False) for _ in range(160)])
+    taste = np.where(item % 4 == user % 4, 4.5, 2.0)
+    value = (1 - noise) * taste + noise * rng.uniform(1, 5, len(user))
+    rows = {"user": user, "item": item, "rating": np.clip(np.round(value * 2) / 2, 1, 5)}
+    return Dataset.of(rows, items={"item": np.arange(80)}, name="rated")
+
+
 def hubs(groups: int = 4, niches: int = 10, people: int = 40) -> Dataset:
     """Return data with a direction: everyone meets their group's hub and two of its niche items.
 

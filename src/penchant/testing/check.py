@@ -27,7 +27,7 @@ from penchant.recommender import (
     Updates,
     arrays_in,
 )
-from penchant.testing.case import Case, changed, fingerprint, hubs, planted, same
+from penchant.testing.case import Case, changed, fingerprint, hubs, planted, rated, same
 
 
 class BrokenLaw(AssertionError):
@@ -287,7 +287,7 @@ def tells_signal_from_noise(case: Case) -> None:
 
 def _found(case: Case, noise: float) -> float:
     """Share of the five best items that are of the asker's planted group."""
-    data = planted(noise)
+    data = rated(noise) if case.model.scores == "rating" else planted(noise)
     if case.model.reads & {"tastes"} and noise > 0.5:  # genres would give the group away
         table = data.item_table
         if table is not None:

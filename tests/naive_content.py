@@ -49,10 +49,37 @@ def blend(parts, weights, normalise):
     return [value / total if one and total else None for value, one in zip(sums, said, strict=True)]
 
 
-def interleave(parts, met):
-    """Deal items out in turns: each part names its best item that is neither met nor dealt yet."""
-    orders = []
+def turns(parts, met):
+    """Say who names each item, and at which turn, when the parts take turns (None: nobody does).
+
+    A part that comes to an item which another has named already passes that turn.
+    """
+    lists = []
     for scores in parts:
-        known = [i for i, s in enumerate(scores) if s is not None and i not in met]
-        orders.append(sorted(known, key=lambda i: (-scores[i], i)))
-    return orders
+        known = [i for i, s in enumerate(scores) if s is not None]
+        lists.append(sorted(known, key=lambda i: (-scores[i], i)))
+    named = [None] * len(parts[0])
+    for m, ordered in enumerate(lists):
+        place = 0
+        for item in ordered:
+            turn = place * len(parts) + m
+            if named[item] is None or turn < named[item][0]:
+                named[item] = turn, m
+            place += item not in met  # what was met already takes no turn
+    return named
+
+
+def constants(parts_scores):
+    """Mean and standard deviation of all that is known in each part's rows of scores."""
+    found = []
+    for rows in parts_scores:
+        known = [s for row in rows for s in row if s is not None]
+        mean = sum(known) / len(known)
+        found.append((mean, math.sqrt(sum((s - mean) ** 2 for s in known) / len(known))))
+    return found
+
+
+def ndcg(ranked, wanted, k):
+    """NDCG at k with the ideal of min(k, wanted) hits."""
+    gain = sum(1 / math.log2(n + 2) for n, item in enumerate(ranked[:k]) if item in wanted)
+    return gain / sum(1 / math.log2(n + 2) for n in range(min(k, len(wanted))))

@@ -179,6 +179,12 @@ def test_an_ambiguous_taste_means_what_most_items_have():
     assert features.names[number] == "tags:war"
 
 
+def test_of_equals_a_whole_value_comes_before_a_word():
+    features = tfidf(pl.DataFrame({"title": ["A war", "No war yet"], "genres": ["War|X", "War"]}))
+    (number,), _ = features.named(["war"])
+    assert features.names[number] == "genres:War"
+
+
 def test_an_unknown_taste_lists_near_ones():
     with pytest.raises(UnknownId, match=r"'Anmation'\. Did you mean .*animation"):
         tfidf(FILMS).named(["Anmation"])

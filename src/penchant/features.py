@@ -45,7 +45,8 @@ class Features:
 
     Parameters
     ----------
-    names : one name a feature, ``"column:value"``, as in "genres:Sci-Fi" or "title:story".
+    names : one name a feature, ``"column:value"``, as in "genres:Sci-Fi" or "title:story". Columns
+        whose values stay whole come before those that were cut into words.
     matrix : items x features, float32; row i is item code i, and empty if nothing is known of it.
     """
 
@@ -56,7 +57,8 @@ class Features:
         """Return what features may be called, in lower case, and the number of each.
 
         A feature goes by its whole name, "genres:action", and by its value alone, "action"; a value
-        that occurs in several columns means the feature that most items have.
+        that occurs in several columns means the feature that most items have, or of equals the one
+        whose column comes first.
         """
         items = np.bincount(self.matrix.indices, minlength=len(self.names))
         lower = [name.lower() for name in self.names]
@@ -134,7 +136,9 @@ def tfidf(
             )
         if not 0 < weight < np.inf:
             raise BadParameter(f"the weight of column {name!r} must be positive, got {weight}")
-    blocks = {name: _block(_values(table[name])) for name in weights}
+    lists = {name: _values(table[name]) for name in weights}
+    whole_first = sorted(weights, key=lambda name: lists[name][1])
+    blocks = {name: _block(lists[name][0]) for name in whole_first}
     shared = np.sqrt(sum(weights[name] ** 2 for name, (_, values) in blocks.items() if values))
     names: list[str] = []
     rows, codes, data = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
@@ -157,18 +161,17 @@ def _readable(dtype: pl.DataType) -> bool:
     return inner in (pl.String, pl.Categorical, pl.Enum)
 
 
-def _values(column: pl.Series) -> pl.Series:
-    """Return each row's list of values or words."""
+def _values(column: pl.Series) -> tuple[pl.Series, bool]:
+    """Return each row's list of values, and whether they are words of a text."""
     if isinstance(column.dtype, pl.List):
-        return column.cast(pl.List(pl.String))
+        return column.cast(pl.List(pl.String)), False
     text = column.cast(pl.String)
     whole = column.dtype != pl.String or not text.str.strip_chars().str.contains(r"\s").any()
     if whole or text.str.contains("|", literal=True).any():
-        return text.str.split("|")
-    words = (
-        text.str.replace(_YEAR, " ${1}${2} ${1}0s").str.to_lowercase().str.extract_all(r"\b\w\w+\b")
-    )
-    return words.list.eval(pl.element().filter(~pl.element().is_in(STOP_WORDS)))
+        return text.str.split("|"), False
+    words = text.str.replace(_YEAR, " ${1}${2} ${1}0s").str.to_lowercase()
+    words = words.str.extract_all(r"\b\w\w+\b")
+    return words.list.eval(pl.element().filter(~pl.element().is_in(STOP_WORDS))), True
 
 
 def _block(lists: pl.Series) -> tuple[pl.DataFrame, list[str]]:

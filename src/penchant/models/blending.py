@@ -1,0 +1,161 @@
+"""What Weighted does with its parts' scores: bring them to one scale, and learn their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant.kernels.topk import top_k
+from penchant.queries import Queries
+from penchant.recommender import BLOCK_BYTES, Scores, column_scores
+from penchant.split import Part
+
+Vector = NDArray[np.float64]
+
+LEARNERS = 2000
+"""At most so many people's held-out events decide on learned weights."""
+
+SHORTLIST, DEPTH = 50, 10
+"""Weights are tried on each part's best SHORTLIST items, by the NDCG of the best DEPTH."""
+
+DRAWS, RESAMPLES, FLOOR = 64, 200, 0.05
+"""Random weights tried, times that people are resampled, share dealt out evenly at the end."""
+
+
+class Scaled(NamedTuple):
+    """A part's scores brought to scale.
+
+    ``scores`` (q, items) hold the part's mean where it is not ``known``; ``answers`` (q,) says
+    whether it knows any item for a query; ``mean`` and ``spread`` (q,) are what was subtracted, and
+    then divided by.
+    """
+
+    scores: Scores
+    known: NDArray[np.bool_]
+    answers: NDArray[np.bool_]
+    mean: Vector
+    spread: Vector
+
+
+def scaled(scores: Scores, how: str, mean: float = 0.0, spread: float = 1.0) -> Scaled:
+    """Bring (q, all items) scores of a part to scale.
+
+    Parameters
+    ----------
+    how : "query" by mean and standard deviation of each row; "fit" by ``mean`` and ``spread``;
+        "none" not at all. A spread of 0 makes every score 0.
+    """
+    q = len(scores)
+    known = ~np.isnan(scores)
+    count = known.sum(axis=1)
+    made = np.where(known, scores, np.float32(0))
+    means = made.sum(axis=1, dtype=np.float64) / np.maximum(count, 1)
+    if how == "none":
+        np.copyto(made, means[:, None], where=~known, casting="same_kind")
+        return Scaled(made, known, count > 0, np.zeros(q), np.ones(q))
+    if how == "fit":
+        means = np.full(q, mean)
+    made -= means[:, None].astype(np.float32)
+    np.copyto(made, np.float32(0), where=~known)
+    spreads = np.full(q, spread)
+    if how == "query":
+        squares = np.einsum("qi,qi->q", made, made, dtype=np.float64)
+        spreads = np.sqrt(squares / np.maximum(count, 1))
+    made *= inverse(spreads)[:, None].astype(np.float32)
+    return Scaled(made, known, count > 0, means, spreads)
+
+
+def inverse(values: Vector) -> Vector:
+    """Return 1 / values, and 0 where they are 0."""
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
+
+
+def learned(
+    asked: Part,
+    score: Callable[[Queries], list[Scaled]],
+    n_parts: int,
+    rng: np.random.Generator,
+    *,
+    rating: bool,
+) -> Vector:
+    """Return (parts,) weights, positive and adding up to 1, that serve held-out events best.
+
+    Equal weights, each part alone, and draws from a Dirichlet distribution are tried; people are
+    resampled, and the weights that win each time are averaged (Breiman, "Bagging predictors",
+    Machine Learning 24, 1996). The winner on one sample often is a part alone, by luck; the average
+    is stable. FLOOR keeps every part a say: it may be the only one that knows an item.
+
+    Parameters
+    ----------
+    asked : queries and what they went for next.
+    score : all parts' scores for queries.
+    rating : whether to judge by squared error of ratings instead of NDCG.
+    """
+    # Equal weights first: they win a tie.
+    tried = np.concatenate(
+        [
+            np.full((1, n_parts), 1 / n_parts),
+            np.eye(n_parts),
+            rng.dirichlet(np.ones(n_parts), DRAWS),
+        ]
+    )
+    some = np.sort(rng.permutation(len(asked))[:LEARNERS])
+    asked = Part(asked.queries[some], asked.truth.take(some))
+    judge = _accuracy if rating else _ndcg
+    size = max(1, BLOCK_BYTES // (8 * n_parts * max(len(asked.queries.items), 1)))
+    worth = np.concatenate(
+        [
+            judge(Part(block, asked.truth.take(slice(lo, lo + len(block)))), score(block), tried)
+            for lo, block in asked.queries.blocks(size)
+        ],
+        axis=1,
+    )
+    people = worth.shape[1]
+    times = rng.multinomial(people, np.full(people, 1 / people), RESAMPLES)
+    mean = tried[np.argmax(worth @ times.T, axis=0)].mean(axis=0)
+    weights: Vector = (1 - FLOOR) * mean + FLOOR / n_parts
+    return weights
+
+
+def _ndcg(asked: Part, parts: list[Scaled], tried: Vector) -> Vector:
+    """Return (tried, people) the NDCG that each weighting reaches on the parts' shortlists."""
+    seen = asked.queries.already_seen()
+    lists = [
+        top_k(np.where(p.known, p.scores, np.float32(np.nan)), SHORTLIST, *seen, np.zeros(0, bool))
+        for p in parts
+    ]
+    codes = np.sort(np.concatenate([found for found, _ in lists], axis=1), axis=1)
+    codes[:, 1:][codes[:, 1:] == codes[:, :-1]] = -1
+    stacked = np.stack([column_scores(p.scores, codes) for p in parts], axis=2)
+    size = len(asked.queries.items)
+    wanted = np.unique(asked.truth.person() * size + asked.truth.item)
+    hit = np.isin(np.arange(len(codes))[:, None] * size + codes, wanted) & (codes >= 0)
+    discount = 1 / np.log2(np.arange(DEPTH) + 2)
+    relevant = np.bincount(wanted // size, minlength=len(codes))
+    ideal = np.append(0, np.cumsum(discount))[np.minimum(relevant, DEPTH)]
+    worth = np.empty((len(tried), len(codes)))
+    for n, weights in enumerate(tried.astype(np.float32)):
+        scores = np.where(codes >= 0, stacked @ weights, -np.inf)
+        best = np.argpartition(-scores, DEPTH, axis=1)[:, :DEPTH]
+        order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+        best = np.take_along_axis(best, order, axis=1)
+        worth[n] = np.take_along_axis(hit, best, axis=1) @ discount * inverse(ideal)
+    return worth
+
+
+def _accuracy(asked: Part, parts: list[Scaled], tried: Vector) -> Vector:
+    """Return (tried, people) minus the squared error of each weighting on held-out ratings."""
+    rated = asked.truth.where(asked.truth.rated())
+    row, item = rated.person(), rated.item
+    scores = np.stack([p.scores[row, item] for p in parts], axis=1)
+    answers = np.stack([p.answers for p in parts], axis=1)
+    worth = np.empty((len(tried), len(asked)))
+    for n, weights in enumerate(tried):
+        each = weights * answers
+        each *= inverse(each.sum(axis=1))[:, None]
+        off = rated.value - (scores * each[row]).sum(axis=1)
+        worth[n] = -np.bincount(row, off**2, minlength=len(asked))
+    return worth

@@ -219,9 +219,7 @@ def test_equal_weights_win_when_nothing_tells_the_parts_apart(data):
 def test_weights_are_judged_by_ndcg_on_what_is_unseen(planted):
     """The winner of one resampling is the weighting with the best naive NDCG of whole lists."""
     held = pt.split.last(planted, fraction=0.3)
-    parts = [pt.EASE().fit(held.train), pt.ContentBased().fit(held.train)]
-    model = pt.Weighted(parts, weights=[1, 1])
-    model.fit(held.train)
+    model = pt.Weighted([pt.EASE(l2=2.0), pt.EASE(l2=5000.0)], weights=[1, 1]).fit(held.train)
     asked = held.test
 
     class Once:
@@ -239,7 +237,7 @@ def test_weights_are_judged_by_ndcg_on_what_is_unseen(planted):
     def worth(weights):
         blended = sum(
             w * ((s - s.mean(1, keepdims=True)) / s.std(1, keepdims=True))
-            for w, s in zip(weights, (p.score(asked.queries) for p in parts), strict=True)
+            for w, s in zip(weights, (p.score(asked.queries) for p in model.parts_), strict=True)
         )
         each = []
         for q in range(len(asked)):

@@ -32,6 +32,7 @@ FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 GATHERED = 512
 """Rows up to this long copy their vectors side by side once, for all the steps: from memory that
 is read in order a step costs up to a third less. Longer rows would only overflow the cache."""
+FEW = 4
 TINY = np.float32(1e-30)
 APART = 256
 """Elements kept free around a scratch vector. A vectorised loop that writes to one array and reads
@@ -92,7 +93,7 @@ def fold_in(
     *,
     alpha: float,
     threads: int | None = None,
-) -> NDArray[np.float32]:
+) -> NDArray[np.float64]:
     """Solve exactly for the vectors of rows, seen in training or not.
 
     A is formed and factored (Cholesky) in 64 bits: its condition number is about the largest
@@ -108,10 +109,10 @@ def fold_in(
 
     Returns
     -------
-    (rows, f) float32; 0 where the history is empty. Not finite where A is not positive definite,
+    (rows, f) float64; 0 where the history is empty. Not finite where A is not positive definite,
     which an ``l2`` that is not vanishing rules out.
     """
-    solved = np.empty((histories.shape[0], fixed.shape[1]), np.float32)
+    solved = np.empty((histories.shape[0], fixed.shape[1]))
     if threads is None and (histories.nnz + solved.size) * fixed.shape[1] < 1 << 20:
         threads = 1  # Sooner done than other threads are started.
     run(
@@ -125,6 +126,24 @@ def fold_in(
         threads=threads,
     )
     return solved
+
+
+def products(vectors: NDArray[np.float64], factors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``vectors @ factors.T``, (q, n), summed in 64 bits and rounded once to float32.
+
+    Summed in 32 bits, a score near 0 would be wrong by more than the parts it is explained by.
+
+    A few rows do not go through BLAS: it shares even 20 microseconds of work among its threads, and
+    on cores that are busy waits milliseconds for the last of them.
+    """
+    out = np.empty((len(vectors), len(factors)), np.float32)
+    if len(vectors) <= FEW:
+        threads = 1 if out.size * factors.shape[1] < 1 << 22 else None
+        run(_products, len(factors), vectors, _read_only(factors), out, threads=threads)
+        return out
+    for lo in range(0, len(factors), 1024):
+        out[:, lo : lo + 1024] = vectors @ factors[lo : lo + 1024].T
+    return out
 
 
 def loss(
@@ -344,3 +363,15 @@ def _observed_loss(lo, hi, indptr, indices, weights, alpha, rows, columns, out):
             # (1 + alpha w) (1 - s)^2 - s^2
             total += alpha * weights[n] * (1 - s) ** 2 + 1 - 2 * s
         out[row] = total
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _products(lo, hi, vectors, factors, out):  # type: ignore[no-untyped-def]
+    for i in range(lo, hi):
+        y = factors[i]
+        for r in range(len(vectors)):
+            x = vectors[r]
+            s = 0.0
+            for k in range(len(x)):
+                s += x[k] * y[k]
+            out[r, i] = s

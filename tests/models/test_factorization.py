@@ -1,0 +1,257 @@
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pytest
+
+import penchant as pt
+from data import find
+from naive_als import descended, objective, solution
+from penchant.errors import BadEvents, BadParameter, NotFitted, UnknownId
+from penchant.evaluation.metrics import NDCG
+from penchant.recommender import Embeds, Explains, Similar
+from penchant.testing import check_recommender
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Planted ratings, one item that nobody met, and one whose only rating is not liked."""
+    ratings, table = pt.datasets.planted_tables(noise=0.2, users=60, items=30)
+    more = pl.DataFrame({"item": [-7], "title": ["Never met"], "genres": [None]})
+    ratings = pl.concat(
+        [
+            ratings.select("user", "item", "rating"),
+            pl.DataFrame({"user": [0], "item": [-8], "rating": [1.0]}),
+        ],
+        how="vertical_relaxed",
+    )
+    return pt.Dataset.of(
+        ratings,
+        items=pl.concat([table, more], how="vertical_relaxed"),
+        feedback=pt.Feedback(liked=3),
+    )
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    return pt.ALS(factors=6, alpha=4.0, l2=2.0, epochs=8).fit(data, rng=3)
+
+
+def dense(data):
+    return data.weights().to_scipy().toarray()
+
+
+def test_keeps_the_contract():
+    check_recommender(pt.ALS)
+    assert all(isinstance(pt.ALS(), one) for one in (Embeds, Explains, Similar))
+
+
+def test_training_alternates_between_users_and_items(data):
+    table, f = dense(data), 4
+    items = np.random.default_rng(3).standard_normal((len(data.items), f), np.float32)
+    items = items * 0.1 / np.sqrt(f)
+    users = np.zeros((len(data.users), f))
+    for _ in range(2):
+        for u in np.flatnonzero(table.any(axis=1)):
+            users[u] = descended(users[u], table[u], items, 1.0, 5.0, 2)
+        for i in range(len(items)):
+            some = table[:, i].any()
+            items[i] = descended(items[i], table[:, i], users, 1.0, 5.0, 2) if some else 0
+    model = pt.ALS(factors=f, alpha=1.0, l2=5.0, epochs=2, cg_steps=2).fit(data, rng=3)
+    met = table.any(axis=0)
+    assert np.allclose(model.item_vectors()[met], items[met], atol=1e-4)
+
+
+def test_everyone_is_folded_in_exactly(data, model):
+    scores = model.score(data.queries())
+    met = dense(data).any(axis=0)
+    y = model.item_vectors()[met]
+    for u, weights in enumerate(dense(data)):
+        want = y @ solution(weights[met], y, 4.0, 2.0)
+        assert np.allclose(scores[u, met], want, atol=1e-6)
+
+
+def test_one_factor_by_hand():
+    model = pt.ALS.from_factors([[2.0], [1.0]], ["a", "b"], alpha=1.0, l2=1.0)
+    asked = pt.Dataset.of({"user": ["u"], "item": ["a"]}).queries()
+    # A = 4 + 1 + 1 + 1 * 4 = 10, b = (1 + 1) * 2 = 4, x = 0.4.
+    assert np.allclose(model.user_vectors(asked), [[0.4]])
+    told = pt.explain(model, asked, "a")
+    assert told.score == pytest.approx(0.8)
+    assert [(s.kind, s.id) for s in told.shares] == [("history", "a")]
+    assert told.shares[0].amount == pytest.approx(0.8)
+
+
+def test_what_an_interaction_weighs_is_how_far_it_is_trusted():
+    events = {"user": [1, 1, 2, 2, 3], "item": ["a", "b", "b", "c", "c"],
+              "kind": ["view", "buy", "view", "view", "buy"]}  # fmt: skip
+    feedback = pt.Feedback(weights={"view": 1, "buy": 3})
+    data = pt.Dataset.of(events, kind="kind", feedback=feedback)
+    assert sorted(set(data.weights().data)) == [1, 3]
+    model = pt.ALS(factors=2, alpha=0.5, l2=0.1).fit(data)
+    y = model.item_vectors()
+    want = [y @ solution(w, y, 0.5, 0.1) for w in dense(data)]
+    assert np.allclose(model.score(data.queries()), want, atol=1e-6)
+
+
+def test_the_last_click_counts_at_once(data, model):
+    before = data.queries(likes=[[0, 4]])
+    after = data.queries(likes=[[0, 4, 9]])
+    assert not np.allclose(model.score(before), model.score(after), equal_nan=True)
+    stranger, known = data.queries(likes=[[0, 4]]), data.queries(users=[5])
+    liked = data.items.decode(np.flatnonzero(dense(data)[data.users.code(5)]))
+    same = data.queries(likes=[liked])
+    assert np.allclose(model.score(known), model.score(same), equal_nan=True)
+    assert stranger.user[0] == -1
+
+
+def test_what_the_model_cannot_say_is_nan(data, model):
+    never, disliked = data.items.encode([-7, -8])
+    scores = model.score(data.queries())
+    assert np.isnan(scores[:, [never, disliked]]).all()
+    assert np.isfinite(np.delete(scores, [never, disliked], axis=1)).all()
+    assert np.isnan(model.item_vectors()[[never, disliked]]).all()
+    nothing = data.queries(likes=[[], [-7]])
+    assert np.isnan(model.score(nothing)).all()
+    assert np.isnan(model.user_vectors(nothing)).all()
+    assert model.recommend(nothing, k=3).ids() == [[], []]
+    both = model.score(data.queries(likes=[[0, -7], [0]]))
+    assert np.array_equal(both[0], both[1], equal_nan=True)
+
+
+def test_few_columns_are_the_same_as_all(data, model):
+    whole = model.score(data.queries())
+    asked = np.array([3, -1, 8, 3], np.int32)
+    got = model.score(data.queries(), asked)
+    assert np.allclose(got[:, [0, 2, 3]], whole[:, [3, 8, 3]], atol=1e-6, equal_nan=True)
+    assert np.isnan(got[:, 1]).all()
+
+
+def test_shares_are_what_each_item_of_the_history_adds(data, model):
+    asked = data.queries(users=[7])
+    weights = dense(data)[data.users.code(7)]
+    met = dense(data).any(axis=0)
+    y = np.where(met[:, None], model.item_vectors(), 0).astype(float)
+    a = y.T @ y + 2.0 * np.eye(6)
+    for w, v in zip(weights, y, strict=True):
+        a += 4.0 * w * np.outer(v, v)
+    for item in data.items.decode(np.flatnonzero(met)):
+        told = pt.explain(model, asked, item)
+        assert told.base == 0
+        code = data.items.code(item)
+        for share in told.shares:
+            j = data.items.code(share.id)
+            want = (1 + 4.0 * weights[j]) * y[j] @ np.linalg.inv(a) @ y[code]
+            assert share.amount == pytest.approx(want, rel=1e-6, abs=1e-9)
+        amounts = np.array([s.amount for s in told.shares])
+        assert abs(amounts.sum() - told.score) <= 1e-5 * np.abs(amounts).sum()
+    told = pt.explain(model, asked, -7)
+    assert np.isnan(told.score)
+    assert told.shares == ()
+
+
+def test_a_score_of_nothing_is_explained_to_the_last_digit():
+    # Two groups that nearly do not touch: what one says of the other is rounding unless 64 bits.
+    rng = np.random.default_rng(0)
+    y = np.zeros((40, 8), np.float32)
+    y[:20, :4], y[20:, 4:] = rng.random((2, 20, 4))
+    y += 1e-6 * rng.standard_normal(y.shape).astype(np.float32)
+    model = pt.ALS.from_factors(y, list(range(40)), alpha=1.0, l2=5.0)
+    table = pl.DataFrame({"item": range(40)})
+    asked = pt.Dataset.of({"user": [0] * 5, "item": [1, 2, 3, 4, 5]}, items=table).queries()
+    for item in range(40):
+        told = pt.explain(model, asked, item)
+        size = sum(abs(s.amount) for s in told.shares)
+        assert abs(sum(s.amount for s in told.shares) - told.score) <= 1e-5 * size
+
+
+def test_born_fitted_from_vectors_trained_elsewhere(data, model):
+    again = pt.ALS.from_factors(
+        model.item_vectors(), data.items, alpha=4.0, l2=2.0, feedback=data.feedback
+    )
+    asked = data.queries()
+    assert again.factors == 6
+    assert np.array_equal(model.score(asked), again.score(asked), equal_nan=True)
+    assert not again.item_factors_.flags.writeable
+    with pytest.raises(BadParameter, match="one vector for each of 2 ids"):
+        pt.ALS.from_factors(np.ones((3, 4)), ["a", "b"], alpha=1.0, l2=1.0)
+    with pytest.raises(BadParameter, match=r"ALS\.l2 must be a positive number"):
+        pt.ALS.from_factors(np.ones((1, 4)), ["a"], alpha=1.0, l2=0.0)
+
+
+def test_similar_items_point_the_same_way(data, model):
+    found = model.similar([0, 4], k=3)
+    y = model.item_vectors()
+    cosine = (y / np.linalg.norm(y, axis=1, keepdims=True)) @ y[data.items.code(4)]
+    cosine[data.items.code(4)] = np.nan
+    best = np.argsort(-np.nan_to_num(cosine, nan=-2))[:3]
+    assert found.ids()[1] == data.items.decode(best)
+    with pytest.raises(UnknownId):
+        model.similar([123456])
+    with pytest.raises(NotFitted):
+        pt.ALS().item_vectors()
+
+
+def test_progress_is_told_and_can_stop_it(data):
+    told = []
+    quiet = pt.ALS(factors=4, epochs=6).fit(data, rng=1)
+    loud = pt.ALS(factors=4, epochs=6).fit(data, rng=1, on_epoch=told.append)
+    assert np.array_equal(quiet.item_vectors(), loud.item_vectors(), equal_nan=True)
+    assert [(e.number, e.total) for e in told] == [(n, 6) for n in range(1, 7)]
+    assert all(b.loss < a.loss for a, b in pairwise(told))
+    stopped = pt.ALS(factors=4, epochs=6).fit(data, rng=1, on_epoch=lambda e: e.number == 2)
+    short = pt.ALS(factors=4, epochs=2).fit(data, rng=1)
+    assert np.array_equal(stopped.item_vectors(), short.item_vectors(), equal_nan=True)
+
+
+def test_the_loss_told_is_the_objective(data):
+    seen = []
+    model = pt.ALS(factors=3, alpha=2.0, l2=1.0, epochs=30, cg_steps=5)
+    model.fit(data, on_epoch=lambda e: seen.append(e.loss))
+    table = dense(data)
+    y = np.nan_to_num(model.item_vectors())
+    x = np.array([solution(w, y, 2.0, 1.0) if w.any() else 0 * y[0] for w in table])
+    assert seen[-1] == pytest.approx(objective(x, y, table, 2.0, 1.0), rel=1e-3)
+
+
+def test_the_seed_decides(data):
+    once, twice = (pt.ALS(factors=4, epochs=2).fit(data, rng=9).item_vectors() for _ in range(2))
+    drawn = pt.ALS(factors=4, epochs=2).fit(data, rng=np.random.default_rng(9)).item_vectors()
+    other = pt.ALS(factors=4, epochs=2).fit(data, rng=8).item_vectors()
+    assert np.array_equal(once, twice, equal_nan=True)
+    assert np.array_equal(once, drawn, equal_nan=True)
+    assert not np.allclose(once, other, equal_nan=True)
+
+
+def test_nothing_to_learn_from_is_an_error(data):
+    nobody = pt.Dataset.of(
+        {"user": [1], "item": [2], "rating": [1.0]}, feedback=pt.Feedback(liked=4)
+    )
+    with pytest.raises(BadEvents, match="at least one interaction"):
+        pt.ALS().fit(nobody)
+
+
+def ndcg(model, train, queries, truth):
+    found = model.fit(train, rng=7).recommend(queries, k=10)
+    return float(np.nanmean(NDCG(10).per_query(found.codes, truth)))
+
+
+def test_movielens_latest_small(last_fifth):
+    got = ndcg(pt.ALS(), last_fifth.train, last_fifth.test.queries, last_fifth.test.truth)
+    assert got >= 0.118
+
+
+def test_ml_100k_stratified_by_item():
+    table = np.loadtxt(find("ml-100k") / "u.data", dtype=np.int64)
+    columns = dict(zip(("user", "item", "rating"), table.T, strict=False))
+    data = pt.Dataset.of(columns)
+    item = data.histories.item
+    order = np.lexsort((np.random.default_rng(42).random(len(item)), item))
+    counts = np.bincount(item)
+    place = np.arange(len(item)) - np.repeat(np.cumsum(counts) - counts, counts)
+    held = np.zeros(len(item), bool)
+    held[order] = place < np.round(0.25 * counts[item[order]])
+    train, truth = data.where(~held), data.histories.where(held)
+    both = np.flatnonzero((truth.lengths > 0) & (train.histories.lengths > 0))
+    got = ndcg(pt.ALS(), train, train.queries()[both], truth.take(both))
+    assert got >= 0.445

@@ -13,7 +13,7 @@ from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter, MissingExtra
 from penchant.events import Events
 from penchant.feedback import Feedback
-from penchant.files import read_table
+from penchant.files import decoded, read_table
 from penchant.frames import Frame, to_polars
 
 ML_100K_GENRES = (
@@ -35,7 +35,7 @@ def planted(
     Parameters
     ----------
     noise : 0 to 1; None reads the copy that ships with the package (noise 0.1, seed 0).
-    rng, users, items : seed and sizes of a made copy.
+    rng, users, items : seed and sizes of a made copy; at least one user and four items.
     """
     folder = Path(__file__).parent / "planted"
     if noise is None:
@@ -55,6 +55,8 @@ def planted_tables(
     """Return the ratings and the items of ``planted`` as frames; user u is of group u % 4."""
     if not 0 <= noise <= 1:
         raise BadParameter(f"noise must be from 0 to 1, got {noise!r}")
+    if users < 1 or items < 4:
+        raise BadParameter(f"one user and four items are needed, got {users!r} and {items!r}")
     generator = np.random.default_rng(rng)
     group = np.arange(items) % 4
     # A long tail within each group, the same for all, so that popularity means something.
@@ -171,33 +173,52 @@ def _movielens_folder(
 
 
 def _u_item(path: Path) -> pl.DataFrame | None:
-    if not path.exists():
+    columns = _cells(path, "|", 5 + len(ML_100K_GENRES))
+    if columns is None:
         return None
-    rows = [line.split("|") for line in path.read_text("latin-1").splitlines() if line]
-    genres = [
-        "|".join(name for name, flag in zip(ML_100K_GENRES, row[5:], strict=False) if flag == "1")
-        for row in rows
-    ]
-    return pl.DataFrame(
-        {"item": [int(r[0]) for r in rows], "title": [r[1].strip() for r in rows], "genres": genres}
-    )
+    flags = zip(*columns[5:], strict=True)
+    genres = ["|".join(n for n, f in zip(ML_100K_GENRES, row) if f == "1") for row in flags]
+    titles = [title.strip() for title in columns[1]]
+    return _keyed(path, {"item": columns[0], "title": titles, "genres": genres})
 
 
 def _u_user(path: Path) -> pl.DataFrame | None:
-    if not path.exists():
-        return None
-    rows = [line.split("|") for line in path.read_text("latin-1").splitlines() if line]
     names = ["user", "age", "gender", "occupation", "zip"]
-    frame = pl.DataFrame(rows, schema=names, orient="row")
-    return frame.with_columns(pl.col("user", "age").cast(pl.Int64))
+    columns = _cells(path, "|", len(names))
+    if columns is None:
+        return None
+    return _keyed(path, dict(zip(names, columns, strict=True)), "age")
 
 
 def _dat(path: Path, names: list[str]) -> pl.DataFrame | None:
+    columns = _cells(path, "::", len(names))
+    return None if columns is None else _keyed(path, dict(zip(names, columns, strict=True)))
+
+
+def _cells(path: Path, separator: str, width: int) -> list[list[str]] | None:
+    """Return the columns of one of GroupLens' older files, or None if it is not there."""
     if not path.exists():
         return None
-    rows = [line.split("::") for line in path.read_text("latin-1").splitlines() if line]
-    frame = pl.DataFrame(rows, schema=names, orient="row")
-    return frame.with_columns(pl.col(names[0]).cast(pl.Int64))
+    text = decoded(path.read_bytes())[0]
+    rows = [line.split(separator) for line in text.splitlines() if line]
+    for number, row in enumerate(rows, 1):
+        if len(row) != width:
+            raise BadEvents(f"{path}: row {number} has {len(row)} cells, and {width} are needed")
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _keyed(path: Path, columns: dict[str, list[str]], *more: str) -> pl.DataFrame:
+    """Return a table whose first column, and some more, hold whole numbers."""
+    table = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+    for name in (table.columns[0], *more):
+        numbers = table[name].cast(pl.Int64, strict=False)
+        if numbers.null_count():
+            row = int(numbers.is_null().arg_max() or 0)
+            raise BadEvents(
+                f"{path}: row {row + 1}, {name}: {table[name][row]!r} is not a whole number"
+            )
+        table = table.with_columns(numbers)
+    return table
 
 
 def _movies_csv(path: Path) -> pl.DataFrame | None:
@@ -216,6 +237,11 @@ def _movies_csv(path: Path) -> pl.DataFrame | None:
     if not (path / "tags.csv").exists():
         return table
     tags = read_table(path / "tags.csv")[0]
+    if "tag" not in tags.columns or tags.schema.get(key) != table.schema[key]:
+        raise BadEvents(
+            f"{path / 'tags.csv'} needs a column 'tag', and {key!r} as in {movies.name}; it has "
+            f"{', '.join(f'{n} ({t})' for n, t in tags.schema.items())}"
+        )
     by_item = tags.group_by(key, maintain_order=True).agg(
         pl.col("tag").str.to_lowercase().str.replace_all("|", " ", literal=True).str.join("|")
         .alias("tags")

@@ -57,7 +57,7 @@ def read_table(path: str | Path) -> tuple[pl.DataFrame, int, tuple[str, ...]]:
     except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as e:
         raise BadEvents(f"{path} is damaged: {str(e).splitlines()[0]}") from e
     raw = source.getvalue() if isinstance(source, io.BytesIO) else path.read_bytes()
-    text, notes = _decoded(raw)
+    text, notes = decoded(raw)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise BadEvents(f"{path} is neither text nor Parquet nor Arrow: line {line} holds a NUL")
@@ -65,7 +65,8 @@ def read_table(path: str | Path) -> tuple[pl.DataFrame, int, tuple[str, ...]]:
     return table, first_line, notes + more
 
 
-def _decoded(raw: bytes) -> tuple[str, tuple[str, ...]]:
+def decoded(raw: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a file, and a note if it had to be guessed."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", errors="replace"), ()
     try:

@@ -215,6 +215,23 @@ def shown(kind: Kind, raw: Any) -> Any:
     return uuid.UUID(bytes=raw) if kind == "uuid" else raw
 
 
+def as_column(name: str, ids: Sequence[Any] | pl.Series, kind: Kind | None = None) -> pl.Series:
+    """Return ids as a column of a table that leaves: integers or text, None as null.
+
+    polars has no type for UUIDs, which become text.
+
+    Parameters
+    ----------
+    kind : what the ids are, if that is known; without any id it decides the type.
+    """
+    values = ids.to_list() if isinstance(ids, pl.Series) else list(ids)
+    if kind == "uuid" or any(isinstance(one, (uuid.UUID, bytes)) for one in values):
+        values = [uuid.UUID(bytes=one) if isinstance(one, bytes) else one for one in values]
+        return pl.Series(name, [None if one is None else str(one) for one in values], pl.String)
+    types: dict[Kind | None, Any] = {"int": pl.Int64, "str": pl.String}
+    return pl.Series(name, values, types.get(kind))
+
+
 def as_ids(ids: Sequence[Any] | NDArray[Any] | pl.Series) -> tuple[Kind, pl.Series]:
     """Return the kind of ``ids`` and a series of int64, strings, or the 16 bytes of UUIDs.
 

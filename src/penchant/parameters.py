@@ -7,6 +7,8 @@ import types
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from penchant.errors import BadParameter, near
 
 
@@ -64,12 +66,17 @@ def hypers(cls: type) -> dict[str, tuple[Any, Hyper]]:
 def check(owner: object) -> None:
     """Check each hyper-parameter of a dataclass instance against its type and range.
 
+    numpy's numbers become Python's, which a manifest can hold.
+
     Raises
     ------
     BadParameter : names the class, the field, what it must be, and the value.
     """
     for name, (hint, about) in hypers(type(owner)).items():
         value = getattr(owner, name)
+        if isinstance(value, np.generic):
+            value = value.item()
+            setattr(owner, name, value)
         must = _mismatch(value, hint)
         if must is None and isinstance(value, (int, float)) and not isinstance(value, bool):
             must = about.complaint(value)
@@ -124,7 +131,7 @@ def parsed(cls: type, setting: str) -> tuple[str, Any]:
             f"{near(name, known)}"
         )
     options = _options(known[name][0])
-    for option in options:
+    for option in sorted(options, key=lambda o: o is str):  # "none" is None before it is a text
         done, value = _read(text, option)
         if done:
             return name, value

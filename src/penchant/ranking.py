@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from penchant.errors import BadParameter, Incompatible
-from penchant.ids import IdMap
+from penchant.ids import IdMap, as_column
 from penchant.kernels.topk import top_k
 from penchant.queries import Queries
 
@@ -20,13 +20,14 @@ Codes = NDArray[np.int32]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rules:
-    """What may be shown, as ids; checked against the queries' items when a list is made.
+    """What may be shown, as ids; ids the queries' items do not know have no effect.
 
     Parameters
     ----------
-    exclude : ids nobody is shown; or, if ``per_query``, one list of ids an asker.
+    exclude : ids nobody is shown, pinned or not; or, if ``per_query``, one list of ids an asker.
     only : ids to choose from (all by default); or one list of ids an asker.
-    pins : ids shown first, in this order, whatever their score; or one list of ids an asker.
+    pins : ids shown first, in this order, whatever their score, seen or not, among ``only`` or not;
+        or one list of ids an asker.
     per_query : whether the lists above hold one list for each asker.
     allow_seen : whether items an asker has seen may be shown again.
     """
@@ -42,19 +43,24 @@ class Rules:
 
         The allowed items are (0,) for all, (items,) shared or (n, items) an asker.
         """
-        banned = [items.encode(list(row)) for row in self._rows(self.exclude, first, n)]
+        banned = [items.encode(row) for row in self._rows(self.exclude, first, n)]
         if self.only is None:
             return banned, np.zeros(0, bool)
         rows = self._rows(self.only, first, n)
         allowed = np.zeros((len(rows), len(items)), bool)
         for mask, row in zip(allowed, rows, strict=True):
-            codes = items.encode(list(row))
+            codes = items.encode(row)
             mask[codes[codes >= 0]] = True
         return banned, allowed if self.per_query else allowed[0]
 
     def pinned(self, items: IdMap, first: int, n: int) -> list[Codes]:
-        """Return the pinned codes of each asker."""
-        rows = [items.encode(list(row)) for row in self._rows(self.pins, first, n)]
+        """Return the pinned codes of each asker, each once, none that is excluded."""
+        banned = [items.encode(row) for row in self._rows(self.exclude, first, n)]
+        rows = []
+        for row, out in zip(self._rows(self.pins, first, n), banned, strict=True):
+            codes = items.encode(row)
+            once = np.sort(np.unique(codes, return_index=True)[1])
+            rows.append(codes[once][(codes[once] >= 0) & ~np.isin(codes[once], out)])
         return rows if self.per_query else rows * n
 
     def _rows(self, given: Sequence[Any], first: int, n: int) -> Sequence[Sequence[Any]]:
@@ -110,30 +116,29 @@ class Recommendations:
     def to_frame(self, *, reasons: bool = True) -> pl.DataFrame:
         """Return a frame with user, rank, item, title and genres (if known), score, source, reason.
 
+        A stranger's user is null; UUIDs become text.
+
         Parameters
         ----------
         reasons : whether to work out a sentence for each line; it costs about a score each.
         """
         rows, ranks = np.nonzero(self.codes >= 0)
         codes = self.codes[rows, ranks]
-        users = [self.asked[r] for r in rows]
+        asked = as_column("user", self.asked)
         columns: dict[str, Any] = {
-            "user": pl.Series(users, dtype=pl.Null) if not any(u is not None for u in users)
-            else users,
+            "user": asked.gather(rows),
             "rank": ranks.astype(np.int32) + 1,
-            "item": self.items.decode(codes),
-        }  # fmt: skip
+            "item": as_column("item", self.items.decode(codes), self.items.kind),
+        }
         if self.shown is not None:
             columns |= {name: self.shown[name].gather(codes) for name in self.shown.columns}
         columns["score"] = self.scores[rows, ranks]
-        columns["source"] = [self.sources[s] for s in self.source[rows, ranks]]
+        columns["source"] = pl.Series(
+            [self.sources[s] for s in self.source[rows, ranks]], dtype=pl.String
+        )
         if reasons and self.why is not None:
-            columns["reason"] = [
-                self.why(r, n) for r, n in zip(rows.tolist(), ranks.tolist(), strict=True)
-            ]
-        for name in ("user", "item"):  # UUIDs have no polars type of their own
-            if any(hasattr(v, "hex") and hasattr(v, "bytes") for v in columns[name][:1]):
-                columns[name] = [None if v is None else str(v) for v in columns[name]]
+            places = zip(rows.tolist(), ranks.tolist(), strict=True)
+            columns["reason"] = pl.Series([self.why(r, n) for r, n in places], dtype=pl.String)
         return pl.DataFrame(columns)
 
     def __repr__(self) -> str:
@@ -214,7 +219,7 @@ def _pinned(
     k = codes.shape[1]
     codes, best = codes.copy(), best.copy()
     for r, row in enumerate(pins):
-        row = row[row >= 0][:k]
+        row = row[:k]
         codes[r] = np.concatenate([row, codes[r]])[:k]
         best[r] = np.concatenate([scores[r, row], best[r]])[:k]
     return codes, best

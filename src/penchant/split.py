@@ -24,7 +24,8 @@ class Part:
 
     Parameters
     ----------
-    queries : who asks, knowing only what came before.
+    queries : who asks. Their histories hold none of the truth; in a split by time (``last``,
+        ``time``) only what came before it, in the others what was not drawn for the test.
     truth : row ``r`` holds the events that query ``r`` is to be judged by.
     """
 
@@ -89,7 +90,7 @@ def random(
     _check_fraction("fraction", fraction)
     if by not in (None, "user", "item"):
         raise BadParameter(f"by must be 'user', 'item' or None, got {by!r}")
-    generator = np.random.default_rng(0 if rng is None else rng)
+    generator = _generator(rng)
     held = np.zeros(len(data), bool)
     if by is None:
         held[generator.permutation(len(data))[: round(len(data) * fraction)]] = True
@@ -107,16 +108,31 @@ def random(
     )  # fmt: skip
 
 
-def kfold(data: Dataset, k: int = 5, *, rng: Rng = None) -> list[Split]:
-    """Cut the shuffled events into k parts; each is the test of one split. ``rng`` None is 0."""
-    if k < 2 or k > len(data):
+def kfold(
+    data: Dataset, k: int = 5, *, validation: float | None = None, rng: Rng = None
+) -> list[Split]:
+    """Cut the shuffled events into k parts; each is the test of one split.
+
+    Parameters
+    ----------
+    validation : the random fraction of each train that is held out.
+    rng : a seed or generator; None is the seed 0.
+    """
+    if not _whole(k) or not 2 <= k <= len(data):
         raise BadParameter(f"k must be from 2 to the number of events ({len(data):,}), got {k!r}")
-    order = np.random.default_rng(0 if rng is None else rng).permutation(len(data))
+    generator = _generator(rng)
+    order = generator.permutation(len(data))
     splits = []
     for number, chosen in enumerate(np.array_split(order, k), 1):
         held = np.zeros(len(data), bool)
         held[chosen] = True
-        splits.append(_cut(data, held, f"fold {number} of {k}, shuffled", None, None))
+        what = f"fold {number} of {k}, shuffled"
+        splits.append(
+            _cut(
+                data, held, what, validation,
+                lambda rest, share: random(rest, share, rng=generator),
+            )
+        )  # fmt: skip
     return splits
 
 
@@ -139,8 +155,12 @@ def last(
         raise BadParameter("split.last needs either n= or fraction=")
     lengths = data.histories.lengths
     if n is not None:
-        if n < 1:
-            raise BadParameter(f"n must be at least 1, got {n!r}")
+        if not _whole(n) or n < 1:
+            raise BadParameter(f"n must be a whole number of at least 1, got {n!r}")
+        if validation is not None and (not _whole(validation) or validation < 1):
+            raise BadParameter(
+                f"with n=, validation is a whole number of events too, got {validation!r}"
+            )
         count = np.full(len(lengths), n)
         what = "each person's last event" if n == 1 else f"each person's last {n} events"
     else:
@@ -190,6 +210,8 @@ def time(
         assert fraction is not None
         _check_fraction("fraction", fraction)
         at = int(np.quantile(times, 1 - fraction, method="higher"))
+        if at == times.min() < times.max():  # many at the first moment: they all train
+            at = int(times[times > at].min())
     held = times >= at
     if held.all() or not held.any():
         raise BadParameter(f"at={at} leaves no events on one side; times run from "
@@ -212,11 +234,17 @@ def users(
     """Hold out whole people (strong generalisation): none of their events are in train.
 
     They are asked about with a random 1 - ``hold`` of their events as history (Liang et al. 2018).
-    ``rng`` None is the seed 0.
+
+    Parameters
+    ----------
+    fraction : of the people with at least two events, how many are held out.
+    hold : how much of what each of them did is the truth (rounded, at least 1 event).
+    validation : the fraction of the people left that is held out the same way.
+    rng : a seed or generator; None is the seed 0.
     """
     _check_fraction("fraction", fraction)
     _check_fraction("hold", hold)
-    generator = np.random.default_rng(0 if rng is None else rng)
+    generator = _generator(rng)
     able = np.flatnonzero(data.histories.lengths >= 2)
     count = max(1, round(len(able) * fraction))
     if len(able) < 2:
@@ -230,10 +258,12 @@ def users(
     place[shuffled] = np.arange(len(data)) - np.repeat(data.histories.indptr[:-1], lengths)
     wanted = np.clip(np.round(lengths * hold).astype(np.int64), 1, np.maximum(lengths - 1, 1))
     held = theirs & (place < np.repeat(wanted, lengths))
+    few = int(np.count_nonzero(lengths == 1))
+    notes = [f"{few:,} people have one event only and cannot be held out; they train"] * (few > 0)
     return _cut(
         data, held, f"people, {fraction:.0%} of them unknown in train", validation,
         lambda rest, share: users(rest, share, hold=hold, rng=generator),
-        train=~theirs,
+        notes, train=~theirs,
     )  # fmt: skip
 
 
@@ -242,10 +272,16 @@ def cold_items(
 ) -> Split:
     """Hold out whole items: no event on them is in train, and the test asks for them alone.
 
-    ``rng`` None is the seed 0.
+    Histories are what people did with the other items, before or after.
+
+    Parameters
+    ----------
+    fraction : of the items met, how many are held out (rounded, at least 1).
+    validation : the fraction of the items left that is held out the same way.
+    rng : a seed or generator; None is the seed 0.
     """
     _check_fraction("fraction", fraction)
-    generator = np.random.default_rng(0 if rng is None else rng)
+    generator = _generator(rng)
     met = np.unique(data.histories.item)
     count = max(1, round(len(met) * fraction))
     if count >= len(met):
@@ -259,8 +295,21 @@ def cold_items(
 
 
 def _check_fraction(name: str, value: float) -> None:
-    if not (isinstance(value, (int, float)) and 0 < value < 1):
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 < value < 1):
         raise BadParameter(f"{name} must be between 0 and 1, got {value!r}")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _generator(rng: Rng) -> np.random.Generator:
+    if isinstance(rng, np.random.Generator):
+        return rng
+    seed: object = 0 if rng is None else rng
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise BadParameter(f"rng must be a seed of at least 0 or a numpy Generator, got {rng!r}")
+    return np.random.default_rng(int(seed))
 
 
 def _cut(
@@ -268,7 +317,7 @@ def _cut(
     held: Mask,
     description: str,
     validation: float | int | None,
-    again: Callable[[Dataset, float], Split] | None,
+    again: Callable[[Dataset, float], Split],
     notes: list[str] | tuple[str, ...] = (),
     train: Mask | None = None,
 ) -> Split:
@@ -277,17 +326,22 @@ def _cut(
         raise BadParameter(f"nothing is left to ask for: {data!r} is too small for {description}")
     rest = data.where(~held)
     learned = rest if train is None else data.where(train)
-    test, more = _part(data, rest, held)
+    if not len(learned):
+        raise BadParameter(f"nothing is left to learn from: {data!r} cut by {description}")
+    inner = None if validation is None else again(learned, validation)
+    final = learned if inner is None else inner.train
+    test, more = _part(data, rest, held, final)
     said = [*notes, *more]
-    if validation is None or again is None:
-        return Split(learned, test, None, description, tuple(said))
-    inner = again(learned, validation)
+    if inner is None:
+        return Split(final, test, None, description, tuple(said))
     said += [f"validation: {note}" for note in inner.notes]
-    return Split(inner.train, test, inner.test, description, tuple(said))
+    return Split(final, test, inner.test, description, tuple(said))
 
 
-def _part(data: Dataset, rest: Dataset, held: Mask) -> tuple[Part, list[str]]:
+def _part(data: Dataset, rest: Dataset, held: Mask, train: Dataset) -> tuple[Part, list[str]]:
+    """Ask for ``held`` with ``rest`` as histories, and say what of it was left out or is odd."""
     asked = data.histories.where(held)
+    whoever = int(np.count_nonzero(asked.lengths))
     keys, known = asked.person() * len(data.items) + asked.item, rest.histories
     again = np.isin(keys, known.person() * len(data.items) + known.item)
     notes = []
@@ -302,6 +356,8 @@ def _part(data: Dataset, rest: Dataset, held: Mask) -> tuple[Part, list[str]]:
         notes.append(f"{np.count_nonzero(hidden):,} test events hide an item; left out")
         asked = asked.where(~hidden)
     who = np.flatnonzero(asked.lengths > 0)
+    if len(who) < whoever:
+        notes.append(f"{whoever - len(who):,} people have no test event left and are not asked")
     everyone = rest.queries()
     queries = everyone[who]
     truth = asked.take(who)
@@ -310,7 +366,7 @@ def _part(data: Dataset, rest: Dataset, held: Mask) -> tuple[Part, list[str]]:
     silent = int(np.count_nonzero(queries.histories.lengths == 0))
     if silent:
         notes.append(f"{silent:,} of {len(who):,} people asked about have no history")
-    cold = ~np.isin(truth.item, rest.histories.item)
+    cold = ~np.isin(truth.item, train.histories.item)
     if cold.any():
         notes.append(
             f"{np.count_nonzero(cold):,} test events are on items nobody met in train; they stay, "

@@ -28,6 +28,9 @@ from penchant.kernels.csr import CSR
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
 
+APART = 256
+"""Floats left free around a vector that is written while others are read."""
+
 
 def epoch(
     ratings: CSR,
@@ -49,7 +52,8 @@ def epoch(
     ----------
     ratings : users x items.
     mean : of all ratings.
-    users, items : (users, f) and (items, f) float32 vectors.
+    users, items : (users, f) and (items, f) float32 vectors. It is quickest where f is a multiple
+        of 64, and zeros stay zeros: 100 factors and 28 zeros take two thirds of the time of 100.
     user_bias, item_bias : (users,) and (items,) float32.
     rate : length of a step.
     penalty : pull of everything towards 0.
@@ -69,22 +73,33 @@ def epoch(
 def _epoch(  # type: ignore[no-untyped-def]
     indptr, indices, ratings, mean, users, items, user_bias, item_bias, rate, penalty
 ):
+    factors = users.shape[1]
+    kept = np.float32(1) - rate * penalty
+    # A person's vector is worked on in a place of its own, far from the items'. Were the two to
+    # touch in memory, the loops below would take another path there, and round otherwise.
+    p = np.empty(factors + 2 * APART, np.float32)[APART : APART + factors]
     total = 0.0
     for u in range(len(indptr) - 1):
-        p = users[u]
+        for k in range(factors):
+            p[k] = users[u, k]
+        b = user_bias[u]
         for n in range(indptr[u], indptr[u + 1]):
             i = indices[n]
             q = items[i]
-            e = ratings[n] - mean - user_bias[u] - item_bias[i]
-            for k in range(len(p)):
+            e = ratings[n] - mean - b - item_bias[i]
+            for k in range(factors):
                 e -= p[k] * q[k]
             total += e * e
-            user_bias[u] += rate * (e - penalty * user_bias[u])
-            item_bias[i] += rate * (e - penalty * item_bias[i])
-            for k in range(len(p)):
+            step = rate * e
+            b = kept * b + step
+            item_bias[i] = kept * item_bias[i] + step
+            for k in range(factors):
                 pk, qk = p[k], q[k]
-                p[k] = pk + rate * (e * qk - penalty * pk)
-                q[k] = qk + rate * (e * pk - penalty * qk)
+                p[k] = kept * pk + step * qk
+                q[k] = kept * qk + step * pk
+        for k in range(factors):
+            users[u, k] = p[k]
+        user_bias[u] = b
     return total
 
 

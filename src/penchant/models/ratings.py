@@ -26,9 +26,8 @@ from penchant.recommender import (
     column_scores,
 )
 
-APART = 64
-"""Rows left free between the factors of users and of items. In memory side by side, the shortest of
-them would be compared for overlap at run time, and summed in another order than elsewhere."""
+WIDTH = 64
+"""Vectors are filled up with zeros to a multiple of this, which descent goes through quickest."""
 
 
 @dataclass(kw_only=True)
@@ -139,9 +138,7 @@ class SVD(Recommender):
         ratings = ratings_of(data, self)
         n_users, n_items = ratings.shape
         mean = float(ratings.data.mean(dtype=np.float64))
-        size = (n_users + APART + n_items, self.factors)
-        vectors = np.float32(self.start) * rng.standard_normal(size, np.float32)
-        users, items = vectors[:n_users], vectors[n_users + APART :]
+        users, items = (self._vectors(n, rng) for n in ratings.shape)
         user_bias, item_bias = np.zeros(n_users, np.float32), np.zeros(n_items, np.float32)
         begun = time.perf_counter()
         for n in range(1, self.epochs + 1):
@@ -158,14 +155,20 @@ class SVD(Recommender):
             if on_epoch is not None and on_epoch(Epoch(n, self.epochs, error, seconds, self)):
                 break
         active = np.diff(ratings.indptr) > 0
-        people = np.column_stack([users, user_bias])[active]
+        people = np.column_stack([users[active, : self.factors], user_bias[active]])
         average, spread = sgd.prior(people, self.directions)
-        with_bias = np.column_stack([items, np.ones(n_items)])
+        with_bias = np.column_stack([items[:, : self.factors], np.ones(n_items)])
         base = mean + item_bias + with_bias @ average
         met = np.bincount(ratings.indices, minlength=n_items) > 0
         self.base_ = np.where(met, base, np.nan).astype(np.float32)
         self.loadings_ = (with_bias @ spread).astype(np.float32)
         self.noise_ = np.array(max(error, 1e-6))
+
+    def _vectors(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return n random vectors, with zeros on their right."""
+        vectors = np.zeros((n, -(-self.factors // WIDTH) * WIDTH), np.float32)
+        vectors[:, : self.factors] = self.start * rng.standard_normal((n, self.factors), np.float32)
+        return vectors
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         left = residuals(self.training_, queries, self.base_)

@@ -50,22 +50,22 @@ def blend(parts, weights, normalise):
 
 
 def turns(parts, met):
-    """Say who names each item, and at which turn, when the parts take turns (None: nobody does).
-
-    A part that comes to an item which another has named already passes that turn.
-    """
+    """Say at which turn each item is named, and by whom, when parts take turns (None: nobody)."""
     lists = []
     for scores in parts:
         known = [i for i, s in enumerate(scores) if s is not None]
         lists.append(sorted(known, key=lambda i: (-scores[i], i)))
     named = [None] * len(parts[0])
-    for m, ordered in enumerate(lists):
-        place = 0
-        for item in ordered:
-            turn = place * len(parts) + m
-            if named[item] is None or turn < named[item][0]:
-                named[item] = turn, m
-            place += item not in met  # what was met already takes no turn
+    turn = 0
+    while any(lists):
+        mine = lists[turn % len(parts)]
+        while mine:
+            item = mine.pop(0)
+            if named[item] is None:
+                named[item] = turn, turn % len(parts)
+                if item not in met:  # what was met already takes no turn
+                    break
+        turn += 1
     return named
 
 

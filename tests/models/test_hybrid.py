@@ -345,8 +345,14 @@ def test_mixed_keeps_its_turns_apart(data):
     second = {"babe": 3.0, "emma": 2.0, "alien": 1.0}
     model = pt.Mixed([Fixed(told=first), Fixed(told=second)]).fit(data)
     recs = model.recommend(data.queries(likes=[[]]), k=5)
-    assert recs.ids() == [["alien", "babe", "emma", "cars", "dune"]]
-    assert recs.source.tolist() == [[0, 1, 1, 0, 0]]
+    assert recs.ids() == [["alien", "babe", "cars", "emma", "dune"]]
+    assert recs.source.tolist() == [[0, 1, 0, 1, 0]]
+    # Met: babe takes no turn, and stands beside what the second part names then.
+    assert model.recommend(data.queries(likes=[["babe"]]), k=2).ids() == [["alien", "emma"]]
+    np.testing.assert_allclose(
+        model.score(data.queries(likes=[["babe"]]))[0],
+        [1, 1 / 2, 1 / 3, 1 / 5, 1 / 2],
+    )
     (share,) = model.explain(data.queries(likes=[[]]), data.items.code("emma")).shares
     assert share[:2] == ("part", "Fixed 2")
 

@@ -18,6 +18,7 @@ from penchant import split
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter
 from penchant.explanations import Explanation, Share, ShareKind
+from penchant.kernels.turns import deal
 from penchant.models.blending import LEARNERS, Scaled, inverse, learned, scaled
 from penchant.parameters import hyper
 from penchant.queries import Queries
@@ -317,15 +318,10 @@ class Fallback(Recommender):
 
 @dataclass(kw_only=True)
 class Mixed(Recommender):
-    """The parts take turns: the best of the first, the best of the second, ..., the second best ...
+    """The parts take turns, each naming its best item that nobody has named yet.
 
-    With r_m(i) the number of items that part m places before item i, not counting those the person
-    has met, and M parts,
-
-        score(i) = 1 / (1 + min_m (M r_m(i) + m))
-
-    so that an item stands where the part that likes it most would put it, and that part is its
-    source. Part m passes its turn when another has already named its item.
+    An item named at turn t = 0, 1, ... scores 1 / (1 + t), and the part that named it is its
+    source. What the person has met takes no turn.
 
     Examples
     --------
@@ -351,24 +347,17 @@ class Mixed(Recommender):
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         self.parts_ = _fitted(self.parts, data, _seeds(self.parts, rng), on_epoch)
 
-    def _turns(self, queries: Queries) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+    def _turns(self, queries: Queries) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
         """Return (q, items) the turn at which each item is named, -1 for never, and by whom."""
-        shape = len(queries), len(queries.items)
-        never = np.iinfo(np.int64).max
-        turn, who = np.full(shape, never), np.zeros(shape, np.int16)
-        unmet = np.ones(shape, bool)
-        histories = queries.histories
-        unmet[histories.person(), histories.item] = False
+        met = np.zeros((len(queries), len(queries.items)), bool)
+        met[queries.histories.person(), queries.histories.item] = True
+        orders = np.empty((len(self.parts_), *met.shape), np.int32)
+        lengths = np.empty((len(self.parts_), len(queries)), np.int64)
         for m, part in enumerate(self.parts_):
             scores = part.score(queries)
-            order = np.argsort(-scores, axis=1, kind="stable")  # NaN last
-            places = np.take_along_axis(unmet, order, axis=1)
-            ahead = np.empty(shape, np.int64)
-            np.put_along_axis(ahead, order, np.cumsum(places, axis=1) - places, axis=1)
-            mine = np.where(np.isnan(scores), never, len(self.parts_) * ahead + m)
-            who[mine < turn] = m
-            np.minimum(turn, mine, out=turn)
-        return np.where(turn == never, -1, turn), who
+            orders[m] = np.argsort(-scores, axis=1, kind="stable")  # NaN last
+            lengths[m] = np.count_nonzero(~np.isnan(scores), axis=1)
+        return deal(orders, lengths, met)
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         turn, _ = self._turns(queries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
@@ -60,7 +61,8 @@ class Explanation:
         tastes = [s for s in for_it if s.kind == "feature"]
         said = []
         if liked and sum(s.amount for s in liked) >= 0.1 * total:
-            said.append(f"because you liked {_and([self.title(s.id) for s in liked[:2]])}")
+            named = _and([spoken(self.title(s.id)) for s in liked[:2]])
+            said.append(f"because you liked {named}")
         if tastes and (not said or tastes[0].amount > liked[0].amount):
             named = [str(s.id).partition(":")[2] or str(s.id) for s in tastes[:2]]
             said.append(f"{'and ' if said else ''}because you like {_and(named)}")
@@ -87,6 +89,16 @@ class Explanation:
             amount = sum(s.amount for s in self.shares) - sum(s.amount for s in self.top(8))
             lines.append(f"  {amount:+.4f}  {rest:,} more")
         return "\n".join(lines)
+
+
+def spoken(title: str) -> str:
+    """Return a title as one would say it: "Fugitive, The (1993)" is "The Fugitive".
+
+    >>> spoken("Fugitive, The (1993)"), spoken("Seven (a.k.a. Se7en) (1995)")
+    ('The Fugitive', 'Seven')
+    """
+    plain = re.sub(r"(\s*\([^()]*\))+\s*$", "", title) or title
+    return re.sub(r"^(.+), (The|A|An)$", r"\2 \1", plain)
 
 
 def _and(names: list[str]) -> str:

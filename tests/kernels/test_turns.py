@@ -1,8 +1,8 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive_content import turns
 
+from naive_content import turns
 from penchant.kernels.turns import deal
 
 

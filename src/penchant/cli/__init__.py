@@ -1,0 +1,51 @@
+"""The command line: each command parses, calls the library once, and prints.
+
+Results go to standard output; what was understood, progress and errors go to standard error.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import penchant
+from penchant.cli import asking, comparing, demonstrating, examining, fitting
+from penchant.cli.running import Commands
+
+app = typer.Typer(
+    name="penchant",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(penchant.__version__)  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback(epilog="New here? Try [bold]penchant demo[/], then [bold]penchant compare FILE[/].")
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Personalised recommendations from a file of who rated, bought or watched what."""
+
+
+START, OWN, HELP = "Start here", "Your own data", "Help"
+
+app.command("demo", rich_help_panel=START)(demonstrating.demo)
+app.command("compare", rich_help_panel=START)(comparing.compare)
+app.command("fit", rich_help_panel=OWN)(fitting.fit)
+app.command("evaluate", rich_help_panel=OWN)(fitting.evaluate)
+app.command("recommend", rich_help_panel=OWN)(asking.recommend)
+app.command("similar", rich_help_panel=OWN)(asking.similar)
+app.command("explain", rich_help_panel=OWN)(asking.explain)
+app.command("doctor", rich_help_panel=HELP)(examining.doctor)

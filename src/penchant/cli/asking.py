@@ -1,0 +1,133 @@
+"""penchant recommend, similar and explain: questions to a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penchant.cli import reading as r
+from penchant.cli.running import FormatOption, note, output, working
+from penchant.cli.telling import show
+
+Model = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", help="What penchant fit saved.", show_default=False),
+]
+Count = Annotated[int, typer.Option("-k", "--count", metavar="N", help="How many items.")]
+
+
+def recommend(
+    model: Model,
+    data: r.Data = None,
+    user: r.User = None,
+    likes: r.Likes = None,
+    tastes: r.Tastes = None,
+    count: Count = 10,
+    reasons: Annotated[bool, typer.Option(help="Say why, a line for each item.")] = True,
+    form: FormatOption = "table",
+    user_column: r.UserColumn = None,
+    item_column: r.ItemColumn = None,
+    value_column: r.ValueColumn = None,
+    time_column: r.TimeColumn = None,
+) -> None:
+    """Recommend to a person: one in your data, or a new one who names what they like.
+
+    penchant recommend movies.model --data ratings.csv --user 42
+
+    penchant recommend movies.model --likes "Toy Story" --likes Babe
+    """
+    with working("Loading"):
+        loaded, known = _opened(model, data, user_column, item_column, value_column, time_column)
+    asked = r.asked(loaded, known, user, likes, tastes)
+    with working("Recommending"):
+        found = loaded.recommend(asked, count).to_frame(reasons=reasons)
+    if not len(found):
+        note(
+            f"{loaded.name} has nothing to say to this person: it knows too little of them. A "
+            "model with a fallback, such as penchant fit --model hybrid, always answers"
+        )
+    show(found, form)
+
+
+def similar(
+    model: Model,
+    item: Annotated[
+        str, typer.Argument(metavar="ITEM", help="A title or an id.", show_default=False)
+    ],
+    count: Count = 10,
+    form: FormatOption = "table",
+) -> None:
+    """List the items that a model finds most like one.
+
+    penchant similar movies.model "Toy Story"
+    """
+    import penchant
+    from penchant.errors import Incompatible
+    from penchant.recommender import Similar
+
+    loaded = penchant.load(model)
+    if not isinstance(loaded, Similar):
+        raise Incompatible(
+            f"{loaded.name} does not know which items are alike; "
+            "models that do: item-knn, als, ease, content-based"
+        )
+    found = loaded.similar([r.item_asked(loaded, item)], count).to_frame()
+    show(found.drop("user", "source"), form)
+
+
+def explain(
+    model: Model,
+    item: Annotated[
+        str, typer.Argument(metavar="ITEM", help="A title or an id.", show_default=False)
+    ],
+    data: r.Data = None,
+    user: r.User = None,
+    likes: r.Likes = None,
+    tastes: r.Tastes = None,
+    form: FormatOption = "table",
+    user_column: r.UserColumn = None,
+    item_column: r.ItemColumn = None,
+    value_column: r.ValueColumn = None,
+    time_column: r.TimeColumn = None,
+) -> None:
+    """Say what an item's score is made of, for one person.
+
+    penchant explain movies.model Aladdin --likes "Toy Story" --likes Babe
+    """
+    import polars as pl
+
+    import penchant
+
+    with working("Loading"):
+        loaded, known = _opened(model, data, user_column, item_column, value_column, time_column)
+    asked = r.asked(loaded, known, user, likes, tastes)
+    found = penchant.explain(loaded, asked, r.item_asked(loaded, item))
+    if form == "table":
+        output().print(str(found), markup=False, soft_wrap=True)
+        return
+    rows = [("base", None, None, found.base)]
+    rows += [
+        (s.kind, str(s.id), found.title(s.id) if s.kind == "history" else None, s.amount)
+        for s in found.top(len(found.shares))
+    ]
+    schema = ["kind", "id", "title", "amount"]
+    show(pl.DataFrame(rows, schema=schema, orient="row"), form)
+
+
+def _opened(
+    model: Path,
+    data: str | None,
+    user_column: str | None,
+    item_column: str | None,
+    value_column: str | None,
+    time_column: str | None,
+) -> tuple[r.Recommender, r.Dataset | None]:
+    import penchant
+
+    loaded = penchant.load(model)
+    if data is None:
+        return loaded, None
+    known = r.read(data, user=user_column, item=item_column, value=value_column, time=time_column)
+    return loaded, known

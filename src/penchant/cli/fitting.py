@@ -1,0 +1,208 @@
+"""penchant fit and evaluate: models from a file, and how good they are."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from penchant.cli import reading as r
+from penchant.cli.running import FormatOption, on_epoch, output, pasted, working
+from penchant.cli.telling import show
+
+if TYPE_CHECKING:
+    from penchant.dataset import Dataset
+    from penchant.recommender import Recommender
+    from penchant.split import Split
+
+
+class Name(StrEnum):
+    """The models that can be asked for by name."""
+
+    POPULARITY = "popularity"
+    ITEM_KNN = "item-knn"
+    USER_KNN = "user-knn"
+    ALS = "als"
+    EASE = "ease"
+    SVD = "svd"
+    CONTENT_BASED = "content-based"
+    HYBRID = "hybrid"
+
+
+_MODELS = (
+    "popularity: the same for all; item-knn, user-knn: neighbours; als: matrix factorization; "
+    "ease: linear; svd: predicts ratings; content-based: from what is known of the items; hybrid: "
+    "several weighted, also for people and items nothing is known of."
+)
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", show_default=False,
+        help="A setting of the model, such as factors=64; repeat for more. A wrong name lists "
+        "the right ones.",
+    ),
+]  # fmt: skip
+Seed = Annotated[int, typer.Option(help="Seed of whatever is random: the same again, the same.")]
+Cut = Literal["last", "random", "time", "users", "cold-items"]
+
+
+def fit(
+    file: r.File,
+    model: Annotated[Name, typer.Option("--model", help=_MODELS)] = Name.HYBRID,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FOLDER", show_default="the model's name, as in ease.model",
+            help="Where to save it.",
+        ),
+    ] = None,
+    settings: Set = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model that is saved there.")
+    ] = False,
+    seed: Seed = 0,
+    items: r.Items = None,
+    liked: r.Liked = None,
+    strict: r.Strict = False,
+    user_column: r.UserColumn = None,
+    item_column: r.ItemColumn = None,
+    value_column: r.ValueColumn = None,
+    time_column: r.TimeColumn = None,
+) -> None:  # fmt: skip
+    """Fit a model to a file of interactions and save it.
+
+    penchant fit ratings.csv --model als --set factors=64 --out movies.model
+    """
+    from penchant.artifact import save
+
+    out = out or Path(f"{model}.model")
+    if out.exists() and not overwrite:
+        raise r.BadParameter(f"{out} is there already; --overwrite replaces a saved model")
+    with working(f"Reading {file}"):
+        data = r.read(
+            file, items, user=user_column, item=item_column, value=value_column,
+            time=time_column, liked=liked, strict=strict,
+        )  # fmt: skip
+    made = _made(model, settings, data)
+    began = time.perf_counter()
+    with working(f"Fitting {model}") as update:
+        made.fit(data, rng=seed, on_epoch=on_epoch(update))
+    seconds = time.perf_counter() - began
+    save(made, out, overwrite=overwrite)
+    console = output()
+    console.print(
+        f"Fitted {_described(made)} to {len(data):,} events in {seconds:.1f} s; saved as {out}.",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    example = pasted(["recommend", str(out), *_asking(data)])
+    console.print(f"Now try: {example}", markup=False, soft_wrap=True)
+
+
+def _described(model: Recommender) -> str:
+    """Return a model with its settings, or a hybrid with what it is made of."""
+    from penchant.models.hybrid import Weighted
+
+    if not isinstance(model, Weighted):
+        return repr(model)
+    shares = zip(model.parts_, model.weights_.tolist(), strict=True)
+    return f"hybrid ({', '.join(f'{part.name} {weight:.2f}' for part, weight in shares)})"
+
+
+def _asking(data: Dataset) -> list[str]:
+    """Return options that ask for somebody: who likes the item that most people met."""
+    import numpy as np
+
+    best = int(np.bincount(data.histories.item, minlength=len(data.items)).argmax())
+    shown = data.shown
+    title = None if shown is None or "title" not in shown.columns else shown["title"][best]
+    return ["--likes", str(title or data.items.decode([best])[0])]
+
+
+def evaluate(
+    file: r.File,
+    model: Annotated[
+        list[Name], typer.Option("--model", help=f"{_MODELS} Repeat to compare several.")
+    ] = [Name.HYBRID],  # noqa: B006  (typer copies it)
+    settings: Set = None,
+    by: Annotated[
+        Cut,
+        typer.Option(
+            "--split",
+            help="What is held out: each person's last events, random ones, all after a moment, "
+            "whole people, or whole items.",
+        ),
+    ] = "last",
+    fraction: Annotated[float, typer.Option(help="How much of it.", min=0, max=1)] = 0.2,
+    count: Annotated[int, typer.Option("-k", "--count", help="How long the lists are.")] = 10,
+    seed: Seed = 0,
+    form: FormatOption = "table",
+    items: r.Items = None,
+    liked: r.Liked = None,
+    strict: r.Strict = False,
+    user_column: r.UserColumn = None,
+    item_column: r.ItemColumn = None,
+    value_column: r.ValueColumn = None,
+    time_column: r.TimeColumn = None,
+) -> None:
+    """Hold part of a file out, fit models to the rest, and score them on what was held out.
+
+    penchant evaluate ratings.csv --model als --model ease
+    """
+    import penchant
+    from penchant.evaluation.comparison import metrics_for
+
+    with working(f"Reading {file}"):
+        data = r.read(
+            file, items, user=user_column, item=item_column, value=value_column,
+            time=time_column, liked=liked, strict=strict,
+        )  # fmt: skip
+    split = _split(data, by, fraction, seed)
+    models = {name: _made(name, settings, split.train) for name in dict.fromkeys(model)}
+    with working("Fitting") as update:
+        for name, one in models.items():
+            update(f"Fitting {name}")
+            one.fit(split.train, rng=seed, on_epoch=on_epoch(update))
+        update("Asking")
+        metrics: list[Any] = []
+        if any(one.scores == "rating" for one in models.values()):
+            metrics += [penchant.RMSE(), penchant.MAE()]
+        if any(one.scores != "rating" for one in models.values()):
+            metrics = [*metrics_for(data, count), *metrics]
+        result = penchant.evaluate(models, split, metrics, rng=seed)
+    if form == "table":
+        output().print(result)
+    else:
+        show(result.to_frame(), form)
+
+
+def _split(data: Dataset, by: Cut, fraction: float, seed: int) -> Split:
+    from penchant import split
+
+    if by == "last":
+        return split.last(data, fraction=fraction)
+    if by == "time":
+        return split.time(data, fraction=fraction)
+    if by == "users":
+        return split.users(data, fraction, rng=seed)
+    if by == "cold-items":
+        return split.cold_items(data, fraction, rng=seed)
+    return split.random(data, fraction, rng=seed)
+
+
+def _made(name: Name, settings: list[str] | None, data: Dataset) -> Recommender:
+    """Return an unfitted model with settings from the command line."""
+    from dataclasses import replace
+
+    import penchant
+    from penchant.evaluation.comparison import contenders
+    from penchant.parameters import parsed
+
+    classes = {"user-knn": penchant.UserKNN, "svd": penchant.SVD, "item-knn": penchant.ItemKNN,
+               "content-based": penchant.ContentBased}  # fmt: skip
+    found = contenders(data).get(name)
+    model: Recommender = classes[name]() if found is None else found
+    given = dict(parsed(type(model), one) for one in settings or ())
+    return replace(model, **given)  # type: ignore[type-var]

@@ -61,6 +61,21 @@ def record(name: str, rows: Sequence[Mapping[str, Any]], note: str) -> Path:
     return path
 
 
+def local_data(name: str) -> Path:
+    """Return the folder of a data set that may not be shipped, or end the script saying so.
+
+    ``PENCHANT_DATA`` names the folder that holds the data sets; else ``shared/data`` beside or
+    above the checkout is tried.
+    """
+    asked = os.environ.get("PENCHANT_DATA")
+    roots = [parent / "shared" / "data" for parent in Path(__file__).resolve().parents]
+    for root in [Path(asked)] if asked else roots:
+        if (root / name).is_dir():
+            return root / name
+    print(f"skipped: {name} is not here; put it into a folder and set PENCHANT_DATA=FOLDER")
+    raise SystemExit(0)
+
+
 def markdown(rows: Sequence[Mapping[str, Any]], digits: int = 4) -> str:
     """Return the rows as a Markdown table; columns are the first row's keys."""
     if not rows:

@@ -1,6 +1,6 @@
 """NDCG@10 on ml-100k, stratified 75/25 by item, five re-splits: popularity, EASE, ALS, item kNN.
 
-    python benchmarks/topn.py PATH/TO/ml-100k
+    PENCHANT_DATA=FOLDER python benchmarks/topn.py    # FOLDER holds ml-100k
 
 Protocol: a random quarter of each item's ratings is the test; every test rating is relevant; all
 unseen items are ranked; mean over people with both a history and a truth.
@@ -8,11 +8,10 @@ unseen items are ranked; mean over people with both a history and a truth.
 
 from __future__ import annotations
 
-import sys
 import time
 
 import numpy as np
-from record import markdown, record
+from record import local_data, markdown, record
 
 import penchant as pt
 
@@ -38,9 +37,9 @@ def ndcg(model: pt.Recommender, split: pt.split.Split, k: int = 10) -> float:
     return float(np.mean(found))
 
 
-def main(path: str) -> None:
+def main() -> None:
     """Fit each model on five splits, print and record."""
-    data = pt.datasets.read(path)
+    data = pt.datasets.read(local_data("ml-100k"))
     found: dict[str, list[float]] = {name: [] for name in MODELS}
     seconds: dict[str, list[float]] = {name: [] for name in MODELS}
     for seed in range(42, 47):
@@ -71,4 +70,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

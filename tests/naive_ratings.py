@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+import penchant as pt
 from penchant.kernels.csr import CSR
 
 
@@ -22,6 +23,13 @@ def some(seed, users=7, items=9, share=0.5):
     dense[rng.random(dense.shape) > share] = np.nan
     dense[0, 0] = 3.5
     return dense
+
+
+def dataset(dense, more_items=0):
+    """Return it as a dataset, whose item codes are the columns."""
+    rows, columns = np.nonzero(~np.isnan(dense))
+    events = {"user": rows, "item": columns, "rating": dense[rows, columns]}
+    return pt.Dataset.of(events, items={"item": np.arange(dense.shape[1] + more_items)})
 
 
 def biases(dense, item_penalty, user_penalty, epochs):

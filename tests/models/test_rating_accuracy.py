@@ -81,7 +81,7 @@ def test_errors_on_ml_100k_are_no_worse_than_surprise(hundred, theirs, rmse, mae
 
 
 def test_biases_and_neighbours_are_those_of_surprise(hundred):
-    # Surprise computes these two exactly; keeping every neighbour leaves only rounding.
+    # Both are without chance: on u1, where every neighbour is kept, only rounding is left.
     everything = pt.ItemKNN(target="rating", keep=10_000)
-    assert errors(Biases(), *hundred[0])[0] == pytest.approx(0.9597, abs=2e-4)
-    assert errors(everything, *hundred[0])[0] == pytest.approx(0.9360, abs=2e-4)
+    assert errors(Biases(), *hundred[0])[0] == pytest.approx(0.9599438, abs=1e-6)
+    assert errors(everything, *hundred[0])[0] == pytest.approx(0.9358854, abs=1e-6)

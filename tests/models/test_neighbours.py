@@ -1,0 +1,197 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import naive_ratings as naive
+import penchant as pt
+from naive_ranking import similarities
+from naive_ratings import dataset, some
+from penchant.recommender import Explains, Similar
+from penchant.testing import check_recommender
+
+ROWS = [[5, 3, 0, 0, 1], [4, 0, 0, 2, 0], [0, 0, 5, 4, 0], [1, 1, 0, 0, 0], [0, 0, 2, 0, 3]]
+"""Items by users, as ratings; 0 is none."""
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pt.ItemKNN(),
+        pt.ItemKNN(similarity="jaccard", k=20),
+        pt.ItemKNN(similarity="dice", weighting="tf_idf"),
+        pt.ItemKNN(target="rating"),
+        pt.ItemKNN(target="rating", similarity="adjusted_cosine", k=5, keep=20),
+        pt.UserKNN(),
+        pt.UserKNN(similarity="dot", weighting="bm25"),
+        pt.UserKNN(target="rating"),
+        pt.UserKNN(target="rating", similarity="pearson"),
+        pt.UserKNN(target="rating", similarity="cosine"),
+    ],
+    ids=str,
+)
+def test_they_keep_the_contract(model):
+    check_recommender(model)
+
+
+def test_capabilities_are_there():
+    assert isinstance(pt.ItemKNN(), Explains)
+    assert isinstance(pt.ItemKNN(), Similar)
+    assert not isinstance(pt.UserKNN(), Explains)
+
+
+def ranked(matrix):
+    """Ratings weigh what they say."""
+    rows, columns = np.nonzero(matrix)
+    events = {
+        "user": rows,
+        "item": columns,
+        "kind": [f"k{matrix[r, c]}" for r, c in zip(rows, columns)],
+    }
+    weights = {f"k{n}": n for n in range(1, 6)}
+    return pt.Dataset.of(events, kind="kind", feedback=pt.Feedback(weights=weights))
+
+
+@pytest.mark.parametrize("measure", ["cosine", "dot", "jaccard", "dice"])
+@pytest.mark.parametrize("k", [1, 2, 9])
+def test_items_rank_by_the_similar_items_of_the_history(measure, k):
+    matrix = np.array(ROWS).T
+    model = pt.ItemKNN(similarity=measure, k=k, shrinkage=2.0).fit(ranked(matrix))
+    alike = np.array(similarities(ROWS, measure, 2.0))
+    np.fill_diagonal(alike, 0)
+    for row in alike:  # of equals, the first are kept
+        row[np.argsort(-row, kind="stable")[k:]] = 0
+    np.testing.assert_allclose(
+        model.score(ranked(matrix).queries()), matrix @ alike.T, rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("measure", ["cosine", "dot", "jaccard", "dice"])
+def test_items_rank_by_the_similar_people_who_met_them(measure):
+    matrix = np.array(ROWS).T
+    data = ranked(matrix)
+    model = pt.UserKNN(similarity=measure, k=9, shrinkage=2.0).fit(data)
+    alike = np.array(similarities(matrix.tolist(), measure, 2.0))
+    asked = data.queries(users=[0, 3])
+    met = asked.histories
+    unseen = [[i for i in range(5) if matrix[u, i] == 0] for u in (0, 3)]
+    scores = model.score(asked)
+    for row, u, items in zip(scores, (0, 3), unseen, strict=True):
+        others = [v for v in range(5) if v != u]
+        want = alike[u, others] @ matrix[np.ix_(others, items)]
+        np.testing.assert_allclose(row[items], want, rtol=1e-5)
+    strangers = replace(asked, user=np.array([-1, -1], np.int32), histories=met)
+    np.testing.assert_array_equal(model.score(strangers), scores)
+
+
+def centred(dense, similarity, baselines):
+    """What is compared, people by items; ``similarity`` as for items."""
+    by_item, by_person = np.nanmean(dense, axis=0), np.nanmean(dense, axis=1)[:, None]
+    mean, item, user = baselines
+    usual = mean + np.array(user)[:, None] + np.array(item)
+    return dense - {
+        "cosine": 0, "pearson": by_item, "adjusted_cosine": by_person, "pearson_baseline": usual,
+    }[similarity]  # fmt: skip
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "adjusted_cosine", "pearson", "pearson_baseline"])
+@pytest.mark.parametrize("k", [2, 40])
+def test_ratings_from_similar_items_and_people(similarity, k):
+    dense = some(11, users=9, items=8, share=0.6)
+    data = dataset(dense)
+    mean, item, user = baselines = naive.biases(dense.tolist(), 10, 15, 10)
+    usual = mean + np.array(user)[:, None] + np.array(item)
+    left = dense - usual
+    swapped = {"pearson": "adjusted_cosine", "adjusted_cosine": "pearson"}
+
+    how = {"target": "rating", "similarity": similarity, "k": k, "shrinkage": 3.0}
+    items = pt.ItemKNN(**how).fit(data).score(data.queries())
+    people = pt.UserKNN(**how).fit(data).score(data.queries())
+    by_item = centred(dense, similarity, baselines).T
+    by_person = centred(dense, swapped.get(similarity, similarity), baselines)
+    for u, i in zip(*np.nonzero(np.isnan(dense)), strict=True):
+        rated = [j for j in range(8) if not np.isnan(dense[u, j])]
+        pairs = [(naive.similarity(by_item[i], by_item[j], 3.0), left[u, j]) for j in rated]
+        assert items[u, i] == pytest.approx(usual[u, i] + naive.mean_of_best(pairs, k), abs=1e-4)
+        raters = [v for v in range(9) if not np.isnan(dense[v, i])]
+        pairs = [(naive.similarity(by_person[u], by_person[v], 3.0), left[v, i]) for v in raters]
+        assert people[u, i] == pytest.approx(usual[u, i] + naive.mean_of_best(pairs, k), abs=1e-4)
+
+
+def test_ratings_are_explained_by_the_neighbours_on_top_of_the_baseline():
+    dense = some(11, users=9, items=8, share=0.6)
+    data = dataset(dense)
+    model = pt.ItemKNN(target="rating", k=2, shrinkage=3.0).fit(data)
+    mean, item, user = naive.biases(dense.tolist(), 10, 15, 10)
+    told = model.explain(data.queries(users=[4]), 6)
+    assert told.base == pytest.approx(mean + user[4] + item[6], rel=1e-5)
+    assert 1 <= len(told.shares) <= 2
+    assert told.score == pytest.approx(told.base + sum(s.amount for s in told.shares))
+
+
+def test_ranks_are_explained_by_weight_times_similarity():
+    data = ranked(np.array(ROWS).T)
+    told = pt.ItemKNN(shrinkage=0.0).fit(data).explain(data.queries(users=[3]), 0)
+    # User 3 gave item 1 a 2 and item 2 a 4; item 0 shares people with item 1 only.
+    cosine = 5 * 4 / (np.sqrt(25 + 9 + 1) * np.sqrt(16 + 4))
+    assert [(s.id, s.amount) for s in told.shares] == [(1, pytest.approx(2 * cosine))]
+
+
+@pytest.mark.parametrize("target", ["rank", "rating"])
+def test_similar_items_come_in_order_and_are_of_the_same_group(target):
+    data = pt.datasets.planted(noise=0.5 if target == "rating" else 0.1)
+    model = pt.ItemKNN(target=target).fit(data)
+    found = model.similar([0, 5], k=4)
+    assert (np.diff(found.scores, axis=1) <= 0).all()
+    same = [
+        one % 4 == item % 4 for item, row in zip([0, 5], found.ids(), strict=True) for one in row
+    ]
+    assert np.mean(same) > 0.6
+
+
+@pytest.mark.parametrize("weighting", ["tf_idf", "bm25"])
+def test_rarity_counts_for_strangers_as_for_the_people_it_was_counted_on(weighting):
+    data = pt.datasets.planted(noise=0.3)
+    model = pt.UserKNN(weighting=weighting).fit(data)
+    everyone = model.score(data.queries())
+    np.testing.assert_array_equal(model.score(data.queries(users=[7])), everyone[7:8])
+    assert not np.array_equal(everyone, pt.UserKNN().fit(data).score(data.queries()))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            {"similarity": "pearson"},
+            "similarity must be one of dot, cosine, .* where target is 'rank'",
+        ),
+        (
+            {"target": "rating", "similarity": "jaccard"},
+            "similarity must be one of pearson_baseline, .*'jaccard'",
+        ),
+        ({"target": "rating", "weighting": "bm25"}, "weighting must be 'none' .* got 'bm25'"),
+        ({"k": 0}, "k must be at least 1, got 0"),
+        ({"shrinkage": -1.0}, "shrinkage must be at least 0"),
+        ({"target": "order"}, "target must be one of 'rank', 'rating'"),
+    ],
+)
+@pytest.mark.parametrize("model", [pt.ItemKNN, pt.UserKNN])
+def test_parameters_that_do_not_fit_are_named(model, wrong, message):
+    with pytest.raises(pt.BadParameter, match=f"{model.__name__}.{message}"):
+        model(**wrong)
+
+
+def test_nothing_that_weighs_anything_is_nothing_to_learn():
+    data = pt.Dataset.of(
+        {"user": [1, 2], "item": [1, 1], "rating": [1, 1]}, feedback=pt.Feedback(liked=4)
+    )
+    for model in (pt.ItemKNN(), pt.UserKNN()):
+        with pytest.raises(pt.BadEvents, match=f"{model.name} needs at least one interaction"):
+            model.fit(data)
+
+
+@pytest.mark.parametrize(("model", "floor"), [(pt.ItemKNN(), 0.115), (pt.UserKNN(), 0.112)])
+def test_neighbours_rank_better_than_popularity(last_fifth, model, floor):
+    # Popularity has .087.
+    found = pt.evaluate(model.fit(last_fifth.train), last_fifth, [pt.NDCG(10)])
+    assert found[pt.NDCG(10)] >= floor

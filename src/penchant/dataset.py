@@ -42,7 +42,7 @@ class Dataset:
     --------
     >>> data = Dataset.of({"user": [1, 1, 2], "item": ["a", "b", "a"], "rating": [5, 3, 4]})
     >>> data
-    <Dataset DataFrame: 3 events of 2 users on 2 items>
+    <Dataset dict: 3 events of 2 users on 2 items>
     """
 
     items: IdMap

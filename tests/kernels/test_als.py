@@ -36,16 +36,38 @@ def test_folding_in_solves_the_normal_equations(factors, columns, alpha, l2, see
     assert not got[1].any()
 
 
+def half_epoch(x, y, weights, **how):
+    """Return what x becomes, in the axes it had; y must have as many directions as factors."""
+    solved, fixed = x.copy(), y.copy()
+    als.half_epoch(solved, fixed, weights, **how)
+    axes = np.linalg.lstsq(y, fixed)[0]
+    assert np.allclose(axes @ axes.T, np.eye(len(axes)), atol=1e-4)
+    return solved @ axes.T
+
+
 @pytest.mark.parametrize("factors", [1, 3, 16, 37])
 @pytest.mark.parametrize("steps", [1, 3])
 def test_a_half_epoch_is_so_many_conjugate_gradient_steps(factors, steps):
-    dense, weights, x, y = problem(factors=factors)
+    dense, weights, x, y = problem(columns=40, factors=factors, density=0.2)
     y /= np.float32(np.sqrt(factors))  # Well conditioned, so that rounding does not decide.
-    got = x.copy()
-    als.half_epoch(got, y, weights, alpha=2.0, l2=3.0, steps=steps)
+    got = half_epoch(x, y, weights, alpha=2.0, l2=3.0, steps=steps)
     for row, before, after in zip(dense, x, got, strict=True):
         want = descended(before, row, y, 2.0, 3.0, min(steps, factors)) if row.any() else 0 * after
         assert np.allclose(after, want, atol=2e-5)
+
+
+def test_turning_the_axes_changes_no_product(monkeypatch):
+    _, weights, x, y = problem()
+    answers = []
+    for rows_at_a_time in (7, 1000):
+        monkeypatch.setattr(als, "TURNED", rows_at_a_time)
+        solved, fixed = x.copy(), y.copy()
+        als.half_epoch(solved, fixed, weights, alpha=1.0, l2=1.0, steps=0)
+        met = np.diff(weights.indptr) > 0
+        assert np.allclose(solved[met] @ fixed.T, x[met] @ y.T, atol=1e-5)
+        assert np.allclose(fixed.T @ fixed, np.diag(np.sum(fixed**2, axis=0)), atol=1e-4)
+        answers.append(solved)
+    assert np.allclose(*answers, atol=1e-6)
 
 
 def test_rows_too_long_to_copy_are_solved_the_same():
@@ -57,18 +79,16 @@ def test_rows_too_long_to_copy_are_solved_the_same():
     r, c = np.nonzero(dense)
     weights = CSR.from_pairs(r, c, None, dense.shape)
     y = rng.standard_normal((columns, 5)).astype(np.float32) / 20
-    x = np.zeros((3, 5), np.float32)
-    als.half_epoch(x, y, weights, alpha=3.0, l2=0.5, steps=20)
-    assert np.allclose(x, [solution(row, y, 3.0, 0.5) for row in dense], atol=1e-5)
+    got = half_epoch(np.zeros((3, 5), np.float32), y, weights, alpha=3.0, l2=0.5, steps=20)
+    assert np.allclose(got, [solution(row, y, 3.0, 0.5) for row in dense], atol=1e-5)
 
 
 def test_enough_steps_reach_the_exact_solution_from_anywhere():
     _, weights, x, y = problem()
     exact = als.fold_in(weights, y, als.gram(y, 2.0), alpha=5.0)
-    als.half_epoch(x, y, weights, alpha=5.0, l2=2.0, steps=30)
-    assert np.allclose(x, exact, atol=1e-4)
-    at_rest = exact.astype(np.float32)
-    als.half_epoch(at_rest, y, weights, alpha=5.0, l2=2.0)
+    got = half_epoch(x, y, weights, alpha=5.0, l2=2.0, steps=30)
+    assert np.allclose(got, exact, atol=1e-4)
+    at_rest = half_epoch(exact.astype(np.float32), y, weights, alpha=5.0, l2=2.0)
     assert np.allclose(at_rest, exact, atol=1e-5)
 
 
@@ -117,10 +137,10 @@ def test_threads_change_no_bit():
     _, weights, x, y = problem(300, 120, 12, 0.1)
     answers = []
     for threads in (1, 2, 7):
-        solved = x.copy()
-        als.half_epoch(solved, y, weights, alpha=3.0, l2=0.7, threads=threads)
+        solved, fixed = x.copy(), y.copy()
+        als.half_epoch(solved, fixed, weights, alpha=3.0, l2=0.7, threads=threads)
         folded = als.fold_in(weights, y, als.gram(y, 0.7), alpha=3.0, threads=threads)
-        lost = als.loss(solved, y, weights, alpha=3.0, l2=0.7, threads=threads)
+        lost = als.loss(solved, fixed, weights, alpha=3.0, l2=0.7, threads=threads)
         answers.append((solved.tobytes(), folded.tobytes(), lost))
     assert answers[0] == answers[1] == answers[2]
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter
@@ -133,17 +134,18 @@ class ALS(Recommender):
         items *= np.float32(0.1 / np.sqrt(self.factors))
         met = np.diff(by_item.indptr) > 0
         begun = perf_counter()
-        for number in range(1, self.epochs + 1):
-            for solved, fixed, weights in ((users, items, by_user), (items, users, by_item)):
-                als.half_epoch(
-                    solved, fixed, weights, alpha=self.alpha, l2=self.l2, steps=self.cg_steps
-                )
-            if on_epoch is not None:
-                loss = als.loss(users, items, by_user, alpha=self.alpha, l2=self.l2)
-                self._keep(items, met)
-                done = Epoch(number, self.epochs, loss, perf_counter() - begun, self)
-                if on_epoch(done):
-                    break
+        sides = (users, items, by_user), (items, users, by_item)
+        with threadpool_limits(1, "blas"):  # Its products are small; the kernels have threads.
+            for number in range(1, self.epochs + 1):
+                for solved, fixed, weights in sides:
+                    als.half_epoch(
+                        solved, fixed, weights, alpha=self.alpha, l2=self.l2, steps=self.cg_steps
+                    )
+                if on_epoch is not None:
+                    loss = als.loss(users, items, by_user, alpha=self.alpha, l2=self.l2)
+                    self._keep(items, met)
+                    if on_epoch(Epoch(number, self.epochs, loss, perf_counter() - begun, self)):
+                        break
         self._keep(items, met)
 
     def _keep(self, items: NDArray[np.float32], met: NDArray[np.bool_]) -> None:

@@ -17,6 +17,11 @@ from penchant.frames import check_names
 UNIT = "\x1f"
 """One character for the parser in place of ``::``; it does not occur in text."""
 
+DAMAGE = (
+    pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, EOFError, zlib.error,
+)  # fmt: skip
+"""What reading a damaged file raises; polars panics at some damage to Arrow files."""
+
 _WHOLE = r"^(0|-?[1-9][0-9]*)$"
 
 
@@ -54,7 +59,7 @@ def read_table(path: str | Path) -> tuple[pl.DataFrame, int, tuple[str, ...]]:
             return pl.read_parquet(source), 0, ()
         if head.startswith(b"ARROW1"):
             return pl.read_ipc(source), 0, ()
-    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as e:
+    except DAMAGE as e:
         raise BadEvents(f"{path} is damaged: {str(e).splitlines()[0]}") from e
     raw = source.getvalue() if isinstance(source, io.BytesIO) else path.read_bytes()
     text, notes = decoded(raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -46,11 +47,15 @@ def _from_other(frame: Any) -> pl.DataFrame:
     if hasattr(frame, "reset_index"):
         kept = [n for n in frame.index.names if n is not None and n not in frame.columns]
         frame = frame.reset_index(kept) if kept else frame
-    names = [str(n) for n in getattr(frame, "column_names", getattr(frame, "columns", ()))]
+    schema = getattr(getattr(frame, "schema", None), "names", ())  # pyarrow's
+    names = [str(n) for n in schema or getattr(frame, "columns", ())]
     check_names(names)
     if hasattr(frame, "__arrow_c_stream__"):
+        stream = frame
+        if hasattr(frame, "fetchnumpy"):  # DuckDB: its objects do not bear being looked at closely
+            stream = SimpleNamespace(__arrow_c_stream__=frame.__arrow_c_stream__)
         try:
-            table = pl.DataFrame(frame)
+            table = pl.DataFrame(stream)
         except (ImportError, AttributeError, TypeError, ValueError, pl.exceptions.PolarsError):
             # pandas without pyarrow, or a column of mixed objects that Arrow has no type for: we
             # take the columns one by one, and say which row is at fault where ids are read.
@@ -63,9 +68,9 @@ def _from_other(frame: Any) -> pl.DataFrame:
             return table.with_columns(bare.str.decode("hex")) if ids else table
     if hasattr(frame, "fetchnumpy"):
         return _from_columns(list(frame.fetchnumpy().items()))
-    if not names:
+    if not names or not hasattr(frame, "__getitem__"):
         raise BadEvents(f"{type(frame).__name__} is not a table that can be read")
-    return _from_columns([(str(c), frame[c].to_numpy()) for c in frame.columns])
+    return _from_columns([(str(c), frame[c]) for c in frame.columns])
 
 
 def _from_records(rows: Sequence[Any]) -> pl.DataFrame:
@@ -117,7 +122,7 @@ def _series(name: str, values: Any) -> pl.Series:
     if len(types) == 1 or bool not in types:  # among numbers polars would take True for 1
         try:
             return pl.Series(name, plain, strict=True)
-        except (TypeError, OverflowError, pl.exceptions.PolarsError):
+        except (TypeError, OverflowError, UnicodeError, pl.exceptions.PolarsError):
             pass  # of several types, or none that polars has: they stay objects
     return pl.Series(name, plain, dtype=pl.Object)
 

@@ -312,3 +312,5 @@ def _from_objects(ids: list[Any]) -> tuple[Kind, pl.Series]:
         return kind, pl.Series([str(x) for x in ids], dtype=pl.String)
     except (OverflowError, TypeError, pl.exceptions.PolarsError) as e:
         raise BadEvents("an integer id does not fit into 64 bits with a sign") from e
+    except UnicodeError as e:
+        raise BadEvents(f"an id is not valid text: {e}") from e

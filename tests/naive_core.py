@@ -1,0 +1,90 @@
+"""Slow twins of the core, in plain Python and dense float64; they share no code with it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+import numpy as np
+
+
+def summed(rows, columns, values):
+    """Sum the values of each (row, column)."""
+    cells = defaultdict(float)
+    for r, c, v in zip(rows, columns, values, strict=True):
+        cells[int(r), int(c)] += float(v)
+    return dict(cells)
+
+
+def dense(rows, columns, values, shape):
+    """Return a dense float64 matrix of summed values."""
+    out = np.zeros(shape)
+    for (r, c), v in summed(rows, columns, values).items():
+        out[r, c] = v
+    return out
+
+
+def entries(csr):
+    """Return the stored entries of a CSR as {(row, column): value}."""
+    found = {}
+    for r in range(len(csr.indptr) - 1):
+        for n in range(csr.indptr[r], csr.indptr[r + 1]):
+            assert (r, int(csr.indices[n])) not in found, "an entry stands twice"
+            found[r, int(csr.indices[n])] = float(csr.data[n])
+    return found
+
+
+def weighed(events, *, weights=None, half_life=None, liked=None, now=-1):
+    """Weigh (person, item, kind, value, time) rows; times and the half-life in microseconds."""
+    cells = defaultdict(float)
+    for person, item, kind, value, time in events:
+        weight = (weights or {}).get(kind, 0.0 if kind == "hide" else 1.0)
+        if kind == "rating" and liked is not None and not value >= liked:
+            weight = 0.0
+        if half_life is not None and 0 <= time < now:
+            weight *= 0.5 ** ((now - time) / half_life)
+        if weight > 0:
+            cells[person, item] += weight
+    return dict(cells)
+
+
+def last_ratings(events):
+    """Return the last recorded value of each pair, of ratings with one; rows in time order."""
+    return {
+        (person, item): value
+        for person, item, kind, value, _ in events
+        if kind == "rating" and not math.isnan(value)
+    }
+
+
+def listed(scores, k, *, seen=(), exclude=(), only=None, pins=(), allow_seen=False):
+    """Choose one asker's list from a dict of item to score: pins first, then by score."""
+    first = [p for p in dict.fromkeys(pins) if p in scores and p not in exclude]
+    hidden = set(exclude) | set(first) | (set() if allow_seen else set(seen))
+    places = {item: n for n, item in enumerate(scores)}
+    rest = [
+        item
+        for item in scores
+        if item not in hidden and (only is None or item in only) and not math.isnan(scores[item])
+    ]
+    rest.sort(key=lambda item: (-scores[item], places[item]))
+    return (first + rest)[:k]
+
+
+def ease(x, l2):
+    """Return B of EASE by inverting the whole Gram matrix: B = I - P / diag(P), columns by d."""
+    gram = x.T @ x + l2 * np.eye(x.shape[1])
+    p = np.linalg.inv(gram)
+    b = np.zeros_like(p)
+    for i in range(len(p)):
+        for j in range(len(p)):
+            if i != j:
+                b[i, j] = -p[i, j] / p[j, j]
+    return b
+
+
+def ndcg_at_10(ranked, relevant):
+    """NDCG@10 of one list, with the ideal of min(relevant, 10) hits."""
+    gain = sum(1 / math.log2(n + 2) for n, item in enumerate(ranked[:10]) if item in relevant)
+    ideal = sum(1 / math.log2(n + 2) for n in range(min(10, len(relevant))))
+    return gain / ideal

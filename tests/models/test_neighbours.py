@@ -149,6 +149,15 @@ def test_similar_items_come_in_order_and_are_of_the_same_group(target):
     assert np.mean(same) > 0.6
 
 
+def test_what_is_similar_to_an_item_is_its_own_neighbour():
+    alike = np.array(similarities(ROWS, "cosine", 0.0))
+    np.fill_diagonal(alike, 0)
+    model = pt.ItemKNN(shrinkage=0.0, k=1).fit(ranked(np.array(ROWS).T))
+    found = model.similar(range(5), k=4)
+    assert [row[:1] for row in found.ids()] == [[int(n)] for n in alike.argmax(axis=1)]
+    assert all(len(row) == 1 for row in found.ids())
+
+
 @pytest.mark.parametrize("weighting", ["tf_idf", "bm25"])
 def test_rarity_counts_for_strangers_as_for_the_people_it_was_counted_on(weighting):
     data = pt.datasets.planted(noise=0.3)

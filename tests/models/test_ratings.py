@@ -50,7 +50,7 @@ def test_svd_is_descent_and_then_bayes():
     model = pt.SVD(factors=3, epochs=8, rate=0.03, start=0.5, directions=99).fit(data, rng=1)
 
     rng = np.random.default_rng(1)
-    p, q = (0.5 * rng.standard_normal((n, 3), np.float32).astype(float) for n in dense.shape)
+    q, p = (0.5 * rng.standard_normal((n, 3), np.float32).astype(float) for n in (9, 14))
     b_user, b_item = np.zeros(14), np.zeros(9)
     mean = np.nanmean(dense)
     for _ in range(8):
@@ -68,6 +68,18 @@ def test_svd_is_descent_and_then_bayes():
         want = expected + gain @ (row - expected)[rated]
         for asked in (data.queries(users=[user]), stranger(data, user)):
             np.testing.assert_allclose(model.score(asked)[0], want, atol=1e-4)
+
+
+def test_people_without_ratings_change_nothing():
+    dense = some(5, users=14, items=9)
+    dense[13, 0] = 4.0
+    more = dataset(np.vstack([dense, np.full((6, 9), 3.0)]))
+    more = more.where(more.histories.person() < 14)
+    assert len(more.users) == 20
+    few, many = (pt.SVD(factors=5).fit(d, rng=2) for d in (dataset(dense), more))
+    np.testing.assert_array_equal(
+        few.score(dataset(dense).queries()), many.score(dataset(dense).queries())
+    )
 
 
 def test_who_has_no_ratings_is_average():

@@ -138,7 +138,7 @@ class SVD(Recommender):
         ratings = ratings_of(data, self)
         n_users, n_items = ratings.shape
         mean = float(ratings.data.mean(dtype=np.float64))
-        users, items = (self._vectors(n, rng) for n in ratings.shape)
+        items, users = self._vectors(n_items, rng), self._vectors(n_users, rng)
         user_bias, item_bias = np.zeros(n_users, np.float32), np.zeros(n_items, np.float32)
         begun = time.perf_counter()
         for n in range(1, self.epochs + 1):

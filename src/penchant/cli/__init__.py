@@ -10,7 +10,11 @@ from typing import Annotated
 import typer
 
 import penchant
-from penchant.cli import asking, comparing, demonstrating, examining, fitting
+from penchant.cli.asking import explain, recommend, similar
+from penchant.cli.comparing import compare
+from penchant.cli.demonstrating import demo
+from penchant.cli.examining import doctor
+from penchant.cli.fitting import evaluate, fit
 from penchant.cli.running import Commands
 
 app = typer.Typer(
@@ -41,11 +45,11 @@ def main(
 
 START, OWN, HELP = "Start here", "Your own data", "Help"
 
-app.command("demo", rich_help_panel=START)(demonstrating.demo)
-app.command("compare", rich_help_panel=START)(comparing.compare)
-app.command("fit", rich_help_panel=OWN)(fitting.fit)
-app.command("evaluate", rich_help_panel=OWN)(fitting.evaluate)
-app.command("recommend", rich_help_panel=OWN)(asking.recommend)
-app.command("similar", rich_help_panel=OWN)(asking.similar)
-app.command("explain", rich_help_panel=OWN)(asking.explain)
-app.command("doctor", rich_help_panel=HELP)(examining.doctor)
+app.command("demo", rich_help_panel=START)(demo)
+app.command("compare", rich_help_panel=START)(compare)
+app.command("fit", rich_help_panel=OWN)(fit)
+app.command("evaluate", rich_help_panel=OWN)(evaluate)
+app.command("recommend", rich_help_panel=OWN)(recommend)
+app.command("similar", rich_help_panel=OWN)(similar)
+app.command("explain", rich_help_panel=OWN)(explain)
+app.command("doctor", rich_help_panel=HELP)(doctor)

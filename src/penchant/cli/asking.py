@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from penchant.cli import reading as r
 from penchant.cli.running import FormatOption, note, output, working
 from penchant.cli.telling import show
+
+if TYPE_CHECKING:
+    from penchant.dataset import Dataset
+    from penchant.recommender import Recommender, Similar
 
 Model = Annotated[
     Path,
@@ -64,16 +68,10 @@ def similar(
     penchant similar movies.model "Toy Story"
     """
     import penchant
-    from penchant.errors import Incompatible
-    from penchant.recommender import Similar
 
     loaded = penchant.load(model)
-    if not isinstance(loaded, Similar):
-        raise Incompatible(
-            f"{loaded.name} does not know which items are alike; "
-            "models that do: item-knn, als, ease, content-based"
-        )
-    found = loaded.similar([r.item_asked(loaded, item)], count).to_frame()
+    asked = r.item_asked(loaded, item)
+    found = _one_that_knows(loaded).similar([asked], count).to_frame()
     show(found.drop("user", "source"), form)
 
 
@@ -107,13 +105,30 @@ def explain(
     if form == "table":
         output().print(str(found), markup=False, soft_wrap=True)
         return
-    rows = [("base", None, None, found.base)]
+    rows: list[tuple[str, str | None, str | None, float]] = [("base", None, None, found.base)]
     rows += [
         (s.kind, str(s.id), found.title(s.id) if s.kind == "history" else None, s.amount)
         for s in found.top(len(found.shares))
     ]
     schema = ["kind", "id", "title", "amount"]
     show(pl.DataFrame(rows, schema=schema, orient="row"), form)
+
+
+def _one_that_knows(model: Recommender) -> Similar:
+    """Return the model if it knows which items are alike, or its part that does."""
+    from penchant.errors import Incompatible
+    from penchant.recommender import Similar
+
+    if isinstance(model, Similar):
+        return model
+    for part in getattr(model, "parts_", ()):
+        if isinstance(part, Similar):
+            note(f"as {type(part).__name__} sees it, a part of this hybrid")
+            return part
+    raise Incompatible(
+        f"{model.name} does not know which items are alike; models that do: item-knn, als, ease, "
+        "content-based"
+    )
 
 
 def _opened(
@@ -123,7 +138,7 @@ def _opened(
     item_column: str | None,
     value_column: str | None,
     time_column: str | None,
-) -> tuple[r.Recommender, r.Dataset | None]:
+) -> tuple[Recommender, Dataset | None]:
     import penchant
 
     loaded = penchant.load(model)

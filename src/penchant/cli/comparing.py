@@ -10,6 +10,7 @@ import typer
 from penchant.cli import reading as r
 from penchant.cli import telling
 from penchant.cli.running import on_step, output, pasted, working
+from penchant.errors import BadParameter
 
 if TYPE_CHECKING:
     from penchant.evaluation.comparison import Comparison
@@ -41,6 +42,8 @@ def compare(
     from penchant.evaluation.comparison import compare as compared
     from penchant.evaluation.report import report as page
 
+    if not report.absolute().parent.is_dir():
+        raise BadParameter(f"--report {report}: there is no folder {report.absolute().parent}")
     console = output()
 
     def say(text: str) -> None:

@@ -88,7 +88,7 @@ def _extras() -> Iterator[Row]:
 def _compiled() -> Iterator[Row]:
     from penchant.kernels.topk import _top_k
 
-    folder = Path(_top_k.stats.cache_path)
+    folder = Path(str(_top_k.stats.cache_path))
     files = list(folder.glob("*.nb[ic]")) if folder.is_dir() else []
     size = sum(p.stat().st_size for p in files) / 2**20
     writable = os.access(folder if folder.is_dir() else folder.parent, os.W_OK)

@@ -12,6 +12,7 @@ import typer
 from penchant.cli import reading as r
 from penchant.cli.running import FormatOption, on_epoch, output, pasted, working
 from penchant.cli.telling import show
+from penchant.errors import BadParameter
 
 if TYPE_CHECKING:
     from penchant.dataset import Dataset
@@ -80,13 +81,15 @@ def fit(
 
     out = out or Path(f"{model}.model")
     if out.exists() and not overwrite:
-        raise r.BadParameter(f"{out} is there already; --overwrite replaces a saved model")
+        raise BadParameter(f"{out} is there already; --overwrite replaces a saved model")
     with working(f"Reading {file}"):
         data = r.read(
             file, items, user=user_column, item=item_column, value=value_column,
             time=time_column, liked=liked, strict=strict,
         )  # fmt: skip
     made = _made(model, settings, data)
+    if model is Name.CONTENT_BASED and data.item_table is None:
+        raise BadParameter("content-based learns from what is known of the items: add --items FILE")
     began = time.perf_counter()
     with working(f"Fitting {model}") as update:
         made.fit(data, rng=seed, on_epoch=on_epoch(update))

@@ -143,6 +143,11 @@ def asked(
     training = model._trained()
     if user is not None and likes:
         raise BadParameter("give --user for a known person, or --likes for a new one: not both")
+    if tastes and "tastes" not in model.reads:
+        raise Incompatible(
+            f"{model.name} does not read tastes; content-based does, and hybrid where something "
+            "is known of the items"
+        )
     liking = None if not tastes else [dict.fromkeys(tastes, 1.0)]
     if user is not None:
         if data is None:

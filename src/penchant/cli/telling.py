@@ -58,7 +58,7 @@ def _cell(value: Any) -> str:
 
 def ranked(frame: pl.DataFrame, *, ids: bool = True) -> RenderableType:
     """Return a ranked list: a line for what it is, a line for why."""
-    lines = Table.grid(padding=(0, 1))
+    lines = Table.grid(padding=(0, 1), expand=True)
     lines.add_column(justify="right", no_wrap=True)
     lines.add_column(ratio=1)
     lines.add_column(justify="right", no_wrap=True)
@@ -83,6 +83,8 @@ def _score(value: float | None) -> str:
 
 def leaderboard(found: Comparison) -> Table:
     """Return the models with their scores, the best first."""
+    from penchant.evaluation.report import measured
+
     board = found.to_frame()
     main, *others = found.evaluation.metrics
     made = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
@@ -96,7 +98,7 @@ def leaderboard(found: Comparison) -> Table:
         if row["above_low"] is not None:
             above = f"{row['above_low']:+.3f} to {row['above_high']:+.3f}"
         cells = [row["model"], f"{row['ndcg']:.4f}", above]
-        cells += [_measured(m.name, row[m.name]) for m in others]
+        cells += [measured(m.name, row[m.name]) for m in others]
         cells.append(f"{row['seconds']:.2f}")
         made.add_row(*cells, style="bold green" if row["model"] == found.best else "")
     return made
@@ -107,18 +109,10 @@ def _heads(names: Iterable[str]) -> Iterator[str]:
         yield name.replace("@", "\n@")
 
 
-def _measured(name: str, value: float | None) -> str:
-    if value is None:
-        return "–"
-    if name.startswith("Coverage"):
-        return f"{value:.1%}"
-    return f"{value:.4f}" if name.startswith("Recall") else f"{value:.2f}"
-
-
 def somebody(one: Example, about: str, first: int | None = None) -> RenderableType:
     """Return a person: what they liked, and their list (or its first lines) with reasons."""
     parts: list[RenderableType] = [Text(about, "bold")]
     if one.liked:
-        parts.append(Padding(Text(f"liked {'; '.join(one.liked)}"), (0, 0, 0, 2)))
+        parts.append(Padding(Text(f"liked {', '.join(one.liked)}"), (0, 0, 0, 2)))
     parts.append(Padding(ranked(one.list.head(first or len(one.list)), ids=False), (0, 0, 0, 2)))
     return Group(*parts)

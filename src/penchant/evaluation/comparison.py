@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from penchant import split as splits
 from penchant.dataset import Dataset
 from penchant.datasets import planted
-from penchant.errors import BadParameter
+from penchant.errors import BadEvents, BadParameter
 from penchant.evaluation.evaluator import Evaluation, evaluate
 from penchant.evaluation.metrics import NDCG, Coverage, Diversity, Metric, Novelty, Recall
+from penchant.explanations import spoken
 from penchant.models.content import ContentBased
 from penchant.models.factorization import ALS
 from penchant.models.hybrid import Weighted
@@ -100,7 +101,8 @@ class Comparison:
         """Return the leaderboard, the highest NDCG first.
 
         Columns: model; ndcg with its interval ndcg_low and ndcg_high; above, above_low and
-        above_high, the paired difference to popularity; a column for each other metric; seconds, of CPU.
+        above_high, the paired difference to popularity; a column for each other metric; CPU
+        seconds.
         """
         main, *others = self.evaluation.metrics
         rows = []
@@ -190,6 +192,8 @@ def compare(
     wanted = dict(contenders(data) if models is None else models)
     if POPULARITY not in wanted:
         raise BadParameter(f"the models must include {POPULARITY!r}, to compare the others with")
+    if data.histories.lengths.max(initial=0) < 2:
+        raise BadParameter(f"nobody in {data.name} has two events: there is nothing to hold out")
     until = np.inf if minutes is None else perf_counter() + 60 * minutes
     _warm_up(wanted, on_step)
     notes: list[str] = []
@@ -219,7 +223,13 @@ def compare(
             continue
         began = process_time()
         stopped: list[str] = []
-        model.fit(split.train, rng=rng, on_epoch=_stopper(until, stopped))
+        try:
+            model.fit(split.train, rng=rng, on_epoch=_stopper(until, stopped))
+        except BadEvents as e:
+            if name == POPULARITY:
+                raise
+            left_out[name] = str(e)
+            continue
         fitted[name], seconds[name] = model, process_time() - began
         notes += [f"{name}: {said}" for said in stopped[:1]]
     if on_step is not None:
@@ -266,7 +276,7 @@ def example(
     later = found.codes[0][np.isin(found.codes[0], truth)] if truth is not None else ()
     return Example(
         who=query.users.decode(query.user)[0],
-        liked=tuple(training.title(one) for one in ids),
+        liked=tuple(spoken(training.title(one)) for one in ids),
         met=len(history.item),
         list=found.to_frame().drop("user", "source"),
         later=tuple(query.items.decode(later)),
@@ -289,31 +299,37 @@ def _choice(
     seconds: Mapping[str, float],
     split: Split,
 ) -> tuple[str, tuple[str, ...]]:
-    """Return the model to use and why: of those level with the highest, the quickest to fit.
+    """Return the model to use and why.
 
-    Popularity, unless something is above it with an interval clear of 0.
+    The one with the highest NDCG; but a single model that is level with the hybrid is preferred to
+    it, and popularity is, unless the model is above it with an interval clear of 0.
     """
     metric = result.metrics[0]
     value = {name: result.value(metric, name) for name in models}
-    top = max(value, key=lambda name: value[name])
     apart = {name: result.difference(metric, name, POPULARITY) for name in models}
-    clear = [n for n in models if n != POPULARITY and apart[n].low > 0]
+    clear = sorted((n for n in models if apart[n].low > 0), key=lambda n: -value[n])
     if not clear:
-        return POPULARITY, _nothing_beats_it(result, top, split)
-    level = [n for n in clear if n == top or result.difference(metric, n, top).high >= 0]
-    best = min(level, key=lambda name: seconds[name])
+        return POPULARITY, _nothing_beats_it(result, max(value, key=lambda n: value[n]), split)
+    best = clear[0]
+    level = (
+        [n for n in clear if n != HYBRID and result.difference(metric, n, HYBRID).high >= 0]
+        if best == HYBRID
+        else []
+    )
+    if level:
+        best = level[0]
     own = apart[best]
     said = [
         f"Use {best}: its {metric.name} is {value[best]:.4f}, popularity's "
         f"{value[POPULARITY]:.4f}. Person by person it is {own.value:.4f} above (95% interval "
         f"{own.low:.4f} to {own.high:.4f}, clear of zero)."
     ]
-    if best != top:
-        off = result.difference(metric, best, top)
+    if level:
+        off = result.difference(metric, best, HYBRID)
         said.append(
-            f"{top} scores {value[top]:.4f}, but that is no clear difference ({off.low:+.4f} to "
-            f"{off.high:+.4f}), and {best} takes {seconds[best]:.2f} s to fit instead of "
-            f"{seconds[top]:.2f} s."
+            f"The hybrid scores {value[HYBRID]:.4f}, which is no clear difference ({off.low:+.4f} "
+            f"to {off.high:+.4f}), and takes {seconds[HYBRID]:.2f} s of CPU to fit, {best} "
+            f"{seconds[best]:.2f} s."
         )
     if best != HYBRID and HYBRID in models:
         said.append(

@@ -23,18 +23,19 @@ body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 60rem; color: var(-
 h1 { font-size: 1.7rem; line-height: 1.2; margin: .5rem 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
-p, ul { margin: .4rem 0; } ul { padding-left: 1.2rem; }
+p, ul, ol { margin: .4rem 0; } ul, ol { padding-left: 1.5rem; } ol li { margin: .35rem 0; }
 .verdict { background: var(--card); border-left: 4px solid var(--mark); padding: .8rem 1rem; }
 .soft, figcaption { color: var(--soft); font-size: .9rem; }
-figure { margin: 1rem 0; } svg { display: block; width: 100%; height: auto; }
+figure { margin: 1rem 0; } svg { display: block; width: 100%; max-width: 34rem; height: auto; }
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif; } svg .soft { fill: var(--soft); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { padding: .35rem .6rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
-th { font-weight: 600; } .n { text-align: right; white-space: nowrap; }
-td.n { font-variant-numeric: tabular-nums; }
-tr.best td { font-weight: 600; } .plots { display: grid; gap: 0 2rem;
+th { font-weight: 600; } .n { text-align: right; }
+td.n { white-space: nowrap; font-variant-numeric: tabular-nums; }
+tr.best td { font-weight: 600; } td:first-child { white-space: nowrap; }
+.side { display: grid; gap: 0 2rem;
   grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
 code { background: var(--card); padding: .15rem .35rem; overflow-wrap: anywhere; }
 """
@@ -58,7 +59,7 @@ def report(found: Comparison, understood: Sequence[str] = (), command: str | Non
         _leaderboard(found),
         _notes(found),
         "<h2>Three people, and what they would be shown</h2>",
-        *(_person(one) for one in found.examples),
+        '<div class="side">' + "".join(map(_person, found.examples)) + "</div>",
         "<h2>The data</h2>",
         _list(understood),
         _shape(found),
@@ -74,6 +75,15 @@ def report(found: Comparison, understood: Sequence[str] = (), command: str | Non
         + "\n".join(body)
         + "\n</body></html>\n"
     )
+
+
+def measured(name: str, value: float | None) -> str:
+    """Return a metric's value as a leaderboard shows it."""
+    if value is None:
+        return "–"
+    if name.startswith("Coverage"):
+        return f"{value:.1%}"
+    return f"{value:.4f}" if name.startswith("Recall") else f"{value:.2f}"
 
 
 def _paragraphs(sentences: Iterable[str]) -> str:
@@ -96,7 +106,7 @@ def _intervals(found: Comparison) -> str:
         row["model"]: Estimate(row["ndcg"], row["ndcg_low"], row["ndcg_high"])
         for row in board.iter_rows(named=True)
     }
-    left, right, height = 120, 620, 30
+    left, right, height = 105, 400, 26
     ticks = _ticks(max(e.high if e.high == e.high else e.value for e in estimates.values()))
 
     def x(value: float) -> float:
@@ -123,11 +133,11 @@ def _intervals(found: Comparison) -> str:
     said = "; ".join(f"{name} {e.value:.4f}" for name, e in estimates.items())
     metric = found.evaluation.metrics[0].name
     return (
-        f'<figure><svg viewBox="0 0 640 {bottom + 26}" role="img" '
+        f'<figure><svg viewBox="0 0 420 {bottom + 26}" role="img" '
         f'aria-label="{escape(metric)} by model: {escape(said)}">{"".join(drawn)}</svg>'
         f"<figcaption>{escape(metric)}: how much of what people went for next stands high in their "
-        "list. Lines hold 95 % of resamples of the people asked; two that overlap may still differ "
-        "clearly person by person, which the column above popularity says.</figcaption></figure>"
+        "list. Lines hold 95% of resamples of the people asked; two that overlap may still differ "
+        "clearly person by person, as the column “above popularity” says.</figcaption></figure>"
     )
 
 
@@ -146,14 +156,14 @@ def _leaderboard(found: Comparison) -> str:
     head = ["model", found.evaluation.metrics[0].name, f"above {POPULARITY}", *extra, "fit, CPU s"]
     rows = []
     for row in board.iter_rows(named=True):
-        cells = [f"<td>{escape(row['model'])}</td>", _number(row["ndcg"], ".4f")]
+        cells = [f"<td>{escape(row['model'])}</td>", f'<td class="n">{row["ndcg"]:.4f}</td>']
         cells.append(
             '<td class="n">–</td>'
             if row["above_low"] is None
             else f'<td class="n">{row["above_low"]:+.4f} to {row["above_high"]:+.4f}</td>'
         )
-        cells += [_number(row[c], ".2f" if (row[c] or 0) >= 2 else ".3f") for c in extra]
-        cells.append(_number(row["seconds"], ".2f"))
+        cells += [f'<td class="n">{measured(c, row[c])}</td>' for c in extra]
+        cells.append(f'<td class="n">{row["seconds"]:.2f}</td>')
         best = ' class="best"' if row["model"] == found.best else ""
         rows.append(f"<tr{best}>{''.join(cells)}</tr>")
     return (
@@ -163,31 +173,21 @@ def _leaderboard(found: Comparison) -> str:
     )
 
 
-def _number(value: float | None, form: str) -> str:
-    return f'<td class="n">{"–" if value is None else format(value, form)}</td>'
-
-
 def _person(one: Example) -> str:
-    liked = ", ".join(one.liked) or "nothing that is known"
-    shown = one.list.select([c for c in ("rank", "title", "item", "genres", "reason")
-                             if c in one.list.columns and not (c == "item" and "title" in
-                             one.list.columns)])  # fmt: skip
-    head = "".join(f"<th{_side(c)}>{escape(c)}</th>" for c in shown.columns)
-    rows = "".join(
-        "<tr>"
-        + "".join(f"<td{_side(c)}>{escape(str(v))}</td>" for c, v in zip(shown.columns, row))
-        + "</tr>"
-        for row in shown.iter_rows()
-    )
+    """Return a person and their list, a line of what and a line of why for each item."""
+    rows = []
+    for row in one.list.iter_rows(named=True):
+        genres = str(row.get("genres") or "").replace("|", ", ")
+        name = f"<b>{escape(str(row.get('title') or row['item']))}</b>"
+        reason = escape(row.get("reason") or "")
+        rows.append(f'<li>{name} <span class="soft">{escape(genres)}<br>{reason}</span></li>')
+    liked = "; ".join(one.liked) or "nothing that is known"
+    later = f"Of these {len(rows)}, {len(one.later)} were met later, in the part held out."
     return (
-        f"<h3>{escape(str(one.who))}</h3><p>Liked, among {one.met:,}: {escape(liked)}.</p>"
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-        f'</div><p class="soft">Met later: {len(one.later)} of these {len(shown)}.</p>'
+        f"<section><h3>Person {escape(str(one.who))}, {one.met:,} events known</h3>"
+        f"<p>Liked {escape(liked)}.</p><ol>{''.join(rows)}</ol>"
+        f'<p class="soft">{later}</p></section>'
     )
-
-
-def _side(column: str) -> str:
-    return ' class="n"' if column == "rank" else ""
 
 
 def _shape(found: Comparison) -> str:
@@ -195,7 +195,7 @@ def _shape(found: Comparison) -> str:
     train = found.split.train
     per_item = np.bincount(train.histories.item, minlength=len(train.items))
     return (
-        '<div class="plots">'
+        '<div class="side">'
         + _histogram(train.histories.lengths, "people", "events of a person")
         + _histogram(per_item, "items", "events on an item")
         + "</div>"

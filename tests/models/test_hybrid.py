@@ -425,3 +425,14 @@ def test_scaled_scores_say_what_was_known():
     assert not found.scores[1:].any()
     assert found.answers.tolist() == [True, False, True]
     np.testing.assert_array_equal(blending.scaled(before, "none").scores[0], [1, 2, 2, 3])
+
+
+def test_without_times_weights_are_learned_on_random_events() -> None:
+    # A file may be sorted by strength: its last rows would be the weakest evidence.
+    ratings, _ = pt.datasets.planted_tables(noise=0.3)
+    timed, untimed = pt.Dataset.of(ratings), pt.Dataset.of(ratings.drop("timestamp"))
+    model = pt.Weighted([pt.EASE(), pt.Popularity()])
+    tails = [model._held(data, np.random.default_rng(0)) for data in (timed, untimed)]
+    assert ["latest" in tail.description for tail in tails] == [True, False]
+    kept = tails[1].train.histories.lengths
+    assert (kept < untimed.histories.lengths).any()

@@ -45,10 +45,10 @@ class Weighted(Recommender):
     that part's mean; an item that none knows is NaN. Mean and spread (standard deviation) are those
     of the part's scores for this asker over the whole catalogue, or constants found in ``fit``.
 
-    Without ``weights`` they are learned in ``fit``: each person's latest events are held out, the
-    parts are fitted on the rest, weights are found that serve the held-out events best (by NDCG@10,
-    or by squared error if the score is a rating; see ``penchant.models.blending.learned``), and
-    then the parts are fitted on everything.
+    Without ``weights`` they are learned in ``fit``: each person's latest events (random ones, if
+    there are no times) are held out, the parts are fitted on the rest, weights are found that serve
+    the held-out events best (by NDCG@10, or by squared error if the score is a rating; see
+    ``penchant.models.blending.learned``), and then the parts are fitted on everything.
 
     ``scores`` is "rating" if every part's is and ``normalise`` is "none", else "rank". Reads what
     the parts read.
@@ -103,7 +103,7 @@ class Weighted(Recommender):
                     "Weighted learns its weights from people with two events or more, and there "
                     "are none: pass weights="
                 )
-            held = split.last(data, fraction=self.holdout)
+            held = self._held(data, rng)
             self.parts_ = _fitted(self.parts, held.train, seeds, on_epoch)
             self._find_constants(held.train, rng)
             rating = self.scores == "rating"
@@ -112,6 +112,14 @@ class Weighted(Recommender):
             self.weights_ = np.array(self.weights, np.float64) / np.sum(self.weights)
         self.parts_ = _fitted(self.parts, data, seeds, on_epoch)
         self._find_constants(data, rng)
+
+    def _held(self, data: Dataset, rng: np.random.Generator) -> split.Split:
+        """Hold out what weights are learned on."""
+        if data.until >= 0:
+            return split.last(data, fraction=self.holdout)
+        # Without times the last rows are no later than the others: they may be the weakest, where
+        # a file is sorted by strength.
+        return split.random(data, self.holdout, by="user", rng=rng)
 
     def _find_constants(self, data: Dataset, rng: np.random.Generator) -> None:
         """Find each part's mean and spread over people and items."""

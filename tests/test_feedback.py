@@ -1,0 +1,198 @@
+"""What a row weighs: one function for a training table and for one person's rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from naive_core import entries, last_ratings, weighed
+from penchant.dataset import Dataset
+from penchant.errors import BadParameter
+from penchant.feedback import Feedback, duration
+from penchant.histories import Histories
+
+KINDS = ("buy", "hide", "rating", "view")
+PEOPLE, ITEMS = 4, 5
+
+ROWS = st.lists(
+    st.tuples(
+        st.integers(0, PEOPLE - 1),
+        st.integers(-1, ITEMS - 1),  # -1: an item the map does not know
+        st.integers(0, len(KINDS) - 1),
+        st.one_of(st.just(float("nan")), st.integers(1, 10).map(lambda x: x / 2)),
+        st.integers(-1, 1000),
+    ),
+    max_size=40,
+)
+FEEDBACK = st.builds(
+    Feedback,
+    weights=st.dictionaries(st.sampled_from(KINDS), st.integers(0, 12).map(lambda x: x / 4)),
+    half_life=st.sampled_from([None, "0.0001s", "0.00005s"]),
+    liked=st.sampled_from([None, 3, 4.5]),
+)
+
+
+def histories(rows) -> Histories:
+    columns = list(zip(*rows, strict=True)) or [[]] * 5
+    return Histories.of(
+        np.array(columns[0], np.int64),
+        np.array(columns[1], np.int32),
+        people=PEOPLE,
+        kind=np.array(columns[2], np.int16),
+        value=np.array(columns[3], np.float32),
+        time=np.array(columns[4], np.int64),
+        kinds=KINDS,
+    )
+
+
+def naive_rows(rows):
+    """Known items, grouped by person in stable time order, kinds by name."""
+    known = [(p, i, KINDS[k], v, t) for p, i, k, v, t in rows if i >= 0]
+    return sorted(known, key=lambda row: (row[0], row[4]))
+
+
+@given(ROWS, FEEDBACK, st.integers(-1, 1500))
+def test_weights_are_those_of_the_slow_twin(rows, feedback, now):
+    found = feedback.weigh(histories(rows), ITEMS, np.full(PEOPLE, now))
+    expected = weighed(
+        naive_rows(rows),
+        weights=feedback.weights,
+        half_life=duration(feedback.half_life) if feedback.half_life else None,
+        liked=feedback.liked,
+        now=now,
+    )
+    assert found.shape == (PEOPLE, ITEMS)
+    assert entries(found) == pytest.approx(expected, rel=1e-5)
+
+
+@given(ROWS, FEEDBACK, st.integers(0, 1500))
+def test_one_person_weighs_at_request_time_what_they_weigh_in_training(rows, feedback, now):
+    whole = histories(rows)
+    table = feedback.weigh(whole, ITEMS, np.full(PEOPLE, now))
+    for person in range(PEOPLE):
+        asked = feedback.weigh(whole.take(slice(person, person + 1)), ITEMS, np.array([now]))
+        mine = table.rows(person, person + 1)
+        assert asked.indices.tolist() == mine.indices.tolist()
+        assert asked.data.tobytes() == mine.data.tobytes()
+
+
+@given(ROWS)
+def test_ratings_are_the_last_of_each_pair(rows):
+    found = Feedback().ratings(histories(rows), ITEMS)
+    assert entries(found) == last_ratings(naive_rows(rows))
+
+
+@given(ROWS, FEEDBACK)
+def test_what_weighs_nothing_is_never_cited(rows, feedback):
+    events = histories(rows)
+    cited = feedback.cited(events)
+    assert not (cited & (feedback.row_weights(events) == 0)).any()
+    if feedback.liked is not None:
+        assert (cited == (feedback.row_weights(events) > 0)).all()
+        return
+    for person in range(PEOPLE):
+        mine = events.take(slice(person, person + 1))
+        stars = mine.value[mine.rated()]
+        told = mine.rated() & feedback.cited(mine)
+        assert (feedback.cited(mine) == cited[events.person() == person]).all()
+        assert (mine.value[told] >= stars.mean() - 1e-4).all() if len(stars) else not told.any()
+
+
+def test_a_dataset_and_a_query_agree():
+    table = {
+        "user": [1, 1, 2, 2, 2],
+        "item": ["a", "b", "a", "a", "c"],
+        "kind": ["view", "buy", "view", "buy", "hide"],
+        "time": [0, 86_400, 0, 86_400, 2 * 86_400],
+    }
+    feedback = Feedback(weights={"buy": 3}, half_life="1d")
+    data = Dataset.of(table, feedback=feedback)
+    asked = data.queries(users=[2])
+    of_query = feedback.weigh(asked.histories, len(data.items), asked.now)
+    of_table = data.weights().rows(1, 2)
+    assert entries(of_query) == entries(of_table) == {(0, 0): pytest.approx(0.25 + 3 / 2)}
+
+
+def test_a_rating_counts_one_whatever_its_stars_unless_liked_is_set():
+    table = {"user": [1, 1], "item": ["a", "b"], "rating": [1, 5]}
+    assert Dataset.of(table).weights().data.tolist() == [1, 1]
+    liked = Dataset.of(table, feedback=Feedback(liked=4)).weights()
+    assert entries(liked) == {(0, 1): 1.0}
+    assert entries(Dataset.of({**table, "rating": [None, 5]}, feedback=Feedback(liked=4)).weights())
+
+
+def test_a_person_cites_what_they_rated_no_lower_than_usual():
+    data = Dataset.of({"user": [1, 1, 1], "item": [1, 2, 3], "rating": [2, 3, 4]})
+    assert data.feedback.cited(data.histories).tolist() == [False, True, True]
+    seen = Dataset.of({"user": [1], "item": [1]})
+    assert seen.feedback.cited(seen.histories).tolist() == [True]
+
+
+def test_hidden_items_weigh_nothing_unless_told():
+    table = {"user": [1, 1], "item": [1, 2], "kind": ["hide", "view"]}
+    assert entries(Dataset.of(table).weights()) == {(0, 1): 1}
+    told = Dataset.of(table, feedback=Feedback(weights={"hide": 2}))
+    assert entries(told.weights()) == {(0, 0): 2, (0, 1): 1}
+
+
+def test_events_after_now_and_events_without_a_time_do_not_age():
+    feedback = Feedback(half_life="1s")
+    events = Histories.of(np.zeros(3, int), np.arange(3), people=1, time=np.array([-1, 10, 10**9]))
+    assert feedback.row_weights(events, np.array([11])).tolist() == pytest.approx([1, 1, 1])
+    assert feedback.row_weights(events, np.array([-1])).tolist() == [1, 1, 1]
+    assert feedback.row_weights(events).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"),
+    [("90d", 90 * 86400 * 10**6), (" 1.5 h ", 5400 * 10**6), ("2w", 14 * 86400 * 10**6),
+     ("30min", 1800 * 10**6), ("45s", 45 * 10**6)],
+)  # fmt: skip
+def test_durations_are_read(text, micros):
+    assert duration(text) == micros
+
+
+@pytest.mark.parametrize("text", ["", "d", "90", "-1d", "0d", "1 year", "1e3d", "0.0000001s", 90])
+def test_what_is_no_duration_is_said(text):
+    with pytest.raises(BadParameter, match="a duration is written like '90d'"):
+        duration(text)
+    with pytest.raises(BadParameter, match="a duration is written like '90d'"):
+        Feedback(half_life=text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weights": {"view": -1}}, r"Feedback.weights\['view'\] must be .* at least 0, got -1"),
+        ({"weights": {"view": float("nan")}}, "must be a number of at least 0, got nan"),
+        ({"weights": {"view": float("inf")}}, "must be a number of at least 0, got inf"),
+        ({"weights": {"view": "3"}}, "must be a number of at least 0, got '3'"),
+        ({"weights": ["view"]}, r"Feedback.weights maps kinds to numbers"),
+        ({"liked": "4"}, "Feedback.liked must be a number or None, got '4'"),
+        ({"liked": float("nan")}, "Feedback.liked must be a number or None, got nan"),
+    ],
+    ids=str,
+)
+def test_settings_are_checked(settings, message):
+    with pytest.raises(BadParameter, match=message):
+        Feedback(**settings)
+
+
+def test_settings_are_the_owners_and_can_be_written_down():
+    weights = {"view": np.float32(0.5)}
+    feedback = Feedback(weights=weights, liked=4)
+    weights["view"] = 7
+    assert feedback.to_json() == {"weights": {"view": 0.5}, "half_life": None, "liked": 4}
+    assert type(feedback.weights["view"]) is float
+    assert Feedback(**feedback.to_json()) == feedback
+
+
+def test_a_weight_for_a_kind_that_does_not_occur_is_noted():
+    data = Dataset.of(
+        {"user": [1], "item": [1], "kind": ["purchase"]}, feedback=Feedback(weights={"purchse": 3})
+    )
+    assert "feedback weighs 'purchse', which does not occur. Did you mean purchase?" in (
+        data.reading.lines()
+    )

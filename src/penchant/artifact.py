@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 import penchant
 from penchant import manifest
-from penchant.directories import replacing, standing, sync
+from penchant.directories import reading, replacing, sync
 from penchant.errors import BadArtifact, BadParameter, Incompatible, NotFitted, PenchantError
 from penchant.feedback import Feedback
 from penchant.ids import IdMap, Kind
@@ -40,6 +40,7 @@ CLASSES = (
     ("penchant.models.neighbours", "ItemKNN"),
     ("penchant.models.neighbours", "UserKNN"),
     ("penchant.models.popularity", "Popularity"),
+    ("penchant.models.ratings", "Biases"),
     ("penchant.models.ratings", "SVD"),
 )
 """The only classes that a file can name; others are handed to ``load`` as ``known``."""
@@ -119,20 +120,15 @@ def load(
     for cls in known:
         if not (isinstance(cls, type) and issubclass(cls, Recommender)):
             raise BadParameter(f"known holds subclasses of Recommender, got {cls!r}")
-    while True:
-        folder = _folder(path)
-        content = manifest.raw(folder)
-        failure: BadArtifact | OSError | None = None
-        try:
-            checked = manifest.checked(folder, content, verify=verify)
-            model = _Reader(folder, checked, known, verify).read()
-        except (BadArtifact, OSError) as e:
-            failure = e
-        # A save may have put another model here while this one was being read: then read that.
-        if _folder(path) == folder and manifest.raw(folder) == content:
-            if failure is not None:
-                raise failure
-            return model
+
+    def read(folder: Path) -> Recommender:
+        return _Reader(folder, manifest.checked(folder, verify=verify), known, verify).read()
+
+    try:
+        return reading(path, read)
+    except FileNotFoundError as e:
+        there = f"{path} is a file" if path.exists() else f"there is nothing at {path}"
+        raise BadArtifact(f"{there}; a penchant model is a directory that save made") from e
 
 
 class _At(NamedTuple):
@@ -317,7 +313,7 @@ class _Reader:
             return self.models[""]
         except BadArtifact:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as e:
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as e:
             raise BadArtifact(
                 f"{self.folder / manifest.NAME} does not describe a model "
                 f"({type(e).__name__}: {e}); {manifest.MEND}"
@@ -426,11 +422,11 @@ class _Reader:
 
     def _table(self, file: str) -> pl.DataFrame:
         path = self._path(file)
-        try:
-            with path.open("rb") as source:  # opened here: polars takes "[1]" in a path as a glob
+        with path.open("rb") as source:  # opened here: polars takes "[1]" in a path as a glob
+            try:
                 return pl.read_ipc(source)
-        except _NOT_ARROW as e:
-            raise BadArtifact(f"{path} is not a whole Arrow file ({e}); {manifest.MEND}") from e
+            except _NOT_ARROW as e:
+                raise BadArtifact(f"{path} is not a whole Arrow file ({e}); {manifest.MEND}") from e
 
 
 def _class(folder: Path, name: str, known: Sequence[type[Recommender]]) -> type[Recommender]:
@@ -449,23 +445,16 @@ def _class(folder: Path, name: str, known: Sequence[type[Recommender]]) -> type[
     return same[0]
 
 
-def _folder(path: Path) -> Path:
-    folder = standing(path)
-    if folder is None:
-        there = f"{path} is a file" if path.exists() else f"there is nothing at {path}"
-        raise BadArtifact(f"{there}; a penchant model is a directory that save made")
-    return folder
-
-
 def _allow(path: Path, overwrite: bool) -> None:
     """Raise unless what stands at ``path`` is a model, and nothing but a model, to be replaced."""
     if path.is_symlink():
         raise BadParameter(f"{path} is a link: save to what it points to, {path.resolve()}")
     try:
-        folder = _folder(path)
-        stray = manifest.strays(folder, manifest.parsed(folder, manifest.raw(folder)))
+        if not path.is_dir():
+            raise BadArtifact(f"{path} is a file")
+        stray = manifest.strays(path, manifest.read(path)[1])
         if stray:
-            raise BadArtifact(f"{folder} holds {stray[0]}, which save did not write")
+            raise BadArtifact(f"{path} holds {stray[0]}, which save did not write")
     except BadArtifact as e:
         raise BadParameter(
             f"save replaces penchant models and nothing else: {e}; choose another path, or remove "

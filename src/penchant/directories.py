@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from penchant.errors import BadParameter
+
+T = TypeVar("T")
 
 
 def standing(path: Path) -> Path | None:
@@ -20,8 +22,38 @@ def standing(path: Path) -> Path | None:
     That is ``path``, or the name it was moved aside to by a replacement that was cut short.
     """
     _, old = _beside(path)
-    # Asked for twice: a replacement may end between the two looks.
-    return next((where for where in (path, old, path) if where.is_dir()), None)
+    # A replacement may move it from the one to the other between two looks: so look again.
+    return next((where for where in (path, old) * 3 if where.is_dir()), None)
+
+
+def reading(path: Path, read: Callable[[Path], T]) -> T:
+    """Return what ``read`` makes of the directory meant by ``path``.
+
+    If the directory is replaced meanwhile, what was read (or went wrong) is a mixture of two: then
+    the new one is read instead.
+
+    Raises
+    ------
+    FileNotFoundError : there is no such directory.
+    """
+    while True:
+        folder = standing(path)
+        if folder is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        failure: OSError | ValueError | None = None
+        try:
+            with _held(folder) as handle:  # while it is, no other directory can have its number
+                try:
+                    found = read(folder)
+                except (OSError, ValueError) as e:
+                    failure = e
+                replaced = standing(path) != folder or not _is(handle, folder)
+        except FileNotFoundError:  # moved away before it could be held
+            continue
+        if not replaced:
+            if failure is not None:
+                raise failure
+            return found
 
 
 @contextmanager
@@ -95,28 +127,37 @@ def _settle(path: Path) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold a lock on a folder; a process that dies lets go of it."""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
+    with _held(folder) as handle:
+        if handle is not None and sys.platform != "win32":
+            import fcntl
 
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError as e:  # some network file systems have no locks: then nobody is held off
-            if e.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            except OSError as e:  # some network file systems have no locks: nobody is held off
+                if e.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                    raise
         yield
-    finally:
-        os.close(handle)
 
 
 def _sync_names(folder: Path) -> None:
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY)
+    with _held(folder) as handle:
+        if handle is not None:
+            os.fsync(handle)
+
+
+def _is(handle: int | None, folder: Path) -> bool:
     try:
-        os.fsync(handle)
+        return handle is None or os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[int | None]:
+    """Open a folder; yields None on Windows, where that cannot be done."""
+    handle = os.open(folder, os.O_RDONLY) if sys.platform != "win32" else None
+    try:
+        yield handle
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)

@@ -17,47 +17,46 @@ NAME, CHECKSUM = "manifest.json", "manifest.sha256"
 MEND = "copy the model again from where it was made, or save it anew"
 
 
-def raw(folder: Path) -> bytes | None:
-    """Return the manifest as it stands in a folder, or None if there is none."""
-    path = folder / NAME
-    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
-
-
-def parsed(folder: Path, content: bytes | None) -> dict[str, Any]:
+def read(folder: Path) -> tuple[bytes, dict[str, Any]]:
     """Read a manifest as far as it is the same in every version of the format.
+
+    Returns
+    -------
+    The bytes, and what they say: ``files`` maps names to mappings.
 
     Raises
     ------
     BadArtifact : there is none, or it is not that of a penchant model.
     """
-    if content is None:
+    path = folder / NAME
+    if not path.is_file():
         raise BadArtifact(f"{folder} holds no {NAME}: it is not a penchant model")
+    content = path.read_bytes()
     try:
         manifest = json.loads(content)
     except (ValueError, RecursionError) as e:
-        raise BadArtifact(f"{folder / NAME} is damaged or foreign: not JSON ({e})") from e
+        raise BadArtifact(f"{path} is damaged or foreign: not JSON ({e})") from e
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise BadArtifact(f"{folder / NAME} is foreign: not that of a penchant model")
+        raise BadArtifact(f"{path} is foreign: not that of a penchant model")
     files = manifest.get("files")
     if not isinstance(files, dict) or not all(isinstance(f, dict) for f in files.values()):
-        raise BadArtifact(f"{folder / NAME} does not list its files; {MEND}")
-    return manifest
+        raise BadArtifact(f"{path} does not list its files; {MEND}")
+    return content, manifest
 
 
-def checked(folder: Path, content: bytes | None, *, verify: bool) -> dict[str, Any]:
+def checked(folder: Path, *, verify: bool) -> dict[str, Any]:
     """Return the manifest, once the folder holds what it says and nothing else.
 
     Parameters
     ----------
-    content : what ``raw(folder)`` gave.
     verify : whether to read every file and compare its hash; else names and sizes must do.
 
     Raises
     ------
-    BadArtifact : as ``parsed``; another version; a file that is missing, damaged or in excess.
+    BadArtifact : as ``read``; another version; a file that is missing, damaged or in excess.
     """
     present = _files(folder)
-    manifest = parsed(folder, content)
+    content, manifest = read(folder)
     version = manifest.get("version")
     if version != VERSION:
         raise BadArtifact(
@@ -66,7 +65,7 @@ def checked(folder: Path, content: bytes | None, *, verify: bool) -> dict[str, A
             "pip install -U penchant"
         )
     said = (folder / CHECKSUM).read_text("ascii", "replace") if CHECKSUM in present else ""
-    if said.split()[:1] != [hashlib.sha256(content or b"").hexdigest()]:
+    if said.split()[:1] != [hashlib.sha256(content).hexdigest()]:
         raise BadArtifact(
             f"{folder / NAME} is damaged or was edited: {CHECKSUM} does not fit it; {MEND}"
         )
@@ -103,14 +102,15 @@ def strays(folder: Path, manifest: dict[str, Any]) -> list[str]:
 def _files(folder: Path) -> dict[str, int]:
     """Return name and size of each file in a folder and the folders in it."""
     found: dict[str, int] = {}
-    for entry in os.scandir(folder):
-        if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
-            raise BadArtifact(
-                f"{entry.path} is a link or a device, and a model holds files only: copy it with "
-                "its links followed (cp -rL)"
-            )
-        if entry.is_dir():
-            found |= {f"{entry.name}/{n}": size for n, size in _files(Path(entry)).items()}
-        else:
-            found[entry.name] = entry.stat().st_size
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
+                raise BadArtifact(
+                    f"{entry.path} is a link or a device, and a model holds files only: copy it "
+                    "with its links followed (cp -rL)"
+                )
+            if entry.is_dir():
+                found |= {f"{entry.name}/{n}": size for n, size in _files(Path(entry)).items()}
+            else:
+                found[entry.name] = entry.stat().st_size
     return found

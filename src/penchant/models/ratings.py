@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
@@ -156,12 +157,13 @@ class SVD(Recommender):
                 break
         active = np.diff(ratings.indptr) > 0
         people = np.column_stack([users[active, : self.factors], user_bias[active]])
-        average, spread = sgd.prior(people, self.directions)
         with_bias = np.column_stack([items[:, : self.factors], np.ones(n_items)])
-        base = mean + item_bias + with_bias @ average
+        with threadpool_limits(1, "blas"):  # On products this small more threads only wait.
+            average, spread = sgd.prior(people, self.directions)
+            base = mean + item_bias + with_bias @ average
+            self.loadings_ = (with_bias @ spread).astype(np.float32)
         met = np.bincount(ratings.indices, minlength=n_items) > 0
         self.base_ = np.where(met, base, np.nan).astype(np.float32)
-        self.loadings_ = (with_bias @ spread).astype(np.float32)
         self.noise_ = np.array(max(error, 1e-6))
 
     def _vectors(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -170,7 +170,7 @@ def test_tags_that_do_not_fit_are_said(folder):
         movies__csv="movieId,title\n10,x\n",
         tags__csv="userId,movieId,label\n1,10,x\n",
     )
-    with pytest.raises(BadEvents, match="tags.csv needs a column 'tag', and 'movieId' as in"):
+    with pytest.raises(BadEvents, match=r"tags.csv needs a column 'tag', and 'movieId' as in"):
         datasets.read(path)
     (path / "tags.csv").write_text("movieId,tag\na10,x\n")
     with pytest.raises(BadEvents, match=r"it has movieId \(String\), tag \(String\)"):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naive_als import descended, objective, solution
+from naive_als import descended, normal_equations, objective, solution
 from penchant.kernels import als
 from penchant.kernels.csr import CSR
 
@@ -110,6 +110,16 @@ def test_no_half_epoch_makes_the_loss_worse():
         losses.append(als.loss(x, y, weights, alpha=3.0, l2=0.7))
     assert np.all(np.diff(losses) <= 1e-6)
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_other_right_hand_sides_can_be_solved_for():
+    dense, weights, x, y = problem()
+    got = als.fold_in(weights, y, als.gram(y, 2.0), alpha=5.0, right=x)
+    want = [
+        np.linalg.solve(normal_equations(w, y, 5.0, 2.0)[0], r)
+        for w, r in zip(dense, x, strict=True)
+    ]
+    assert np.allclose(got, want, rtol=1e-8)
 
 
 @pytest.mark.parametrize("rows", [0, 1, als.FEW, als.FEW + 1])

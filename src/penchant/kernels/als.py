@@ -107,6 +107,7 @@ def fold_in(
     regularised: NDArray[np.float64],
     *,
     alpha: float,
+    right: NDArray[np.float32] | None = None,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Solve exactly for the vectors of rows, seen in training or not.
@@ -120,12 +121,13 @@ def fold_in(
     fixed : (columns, f) float32.
     regularised : ``gram(fixed, l2)``, so that it is computed once and not per request.
     alpha : as in training.
+    right : (rows, f) float32, solve ``A x = right`` instead of ``A x = b``.
     threads : how many threads; the result does not depend on it.
 
     Returns
     -------
-    (rows, f) float64; 0 where the history is empty. Not finite where A is not positive definite,
-    which an ``l2`` that is not vanishing rules out.
+    (rows, f) float64; 0 where the history is empty and b therefore 0. Not finite where A is not
+    positive definite, which an ``l2`` that is not vanishing rules out.
     """
     solved = np.empty((histories.shape[0], fixed.shape[1]))
     # Forming A costs f^2 / 2 a pair, factoring it f^3 / 6.
@@ -139,6 +141,7 @@ def fold_in(
         np.float64(alpha),
         _read_only(regularised),
         _read_only(fixed),
+        _read_only(np.empty((0, 0), np.float32) if right is None else right),
         solved,
         threads=threads,
     )
@@ -295,7 +298,7 @@ def _residual(x, vectors, at, weights, alpha, diagonal, preference, out):  # typ
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def _cholesky(lo, hi, indptr, indices, weights, alpha, gram, fixed, solved):  # type: ignore[no-untyped-def]
+def _cholesky(lo, hi, indptr, indices, weights, alpha, gram, fixed, right, solved):  # type: ignore[no-untyped-def]
     factors = fixed.shape[1]
     x = np.empty(factors + 2 * APART)[APART : APART + factors]
     a = np.empty(factors**2 + 2 * APART)[APART : APART + factors**2]
@@ -304,11 +307,11 @@ def _cholesky(lo, hi, indptr, indices, weights, alpha, gram, fixed, solved):  # 
     extra = np.zeros(4)
     for row in range(lo, hi):
         first, last = indptr[row], indptr[row + 1]
-        if first == last:
+        if first == last and not len(right):
             solved[row] = 0
             continue
         for i in range(factors):
-            x[i] = 0
+            x[i] = right[row, i] if len(right) else 0
             for k in range(i + 1):
                 a[i, k] = gram[i, k]
         for begin in range(first, last, 4):
@@ -316,9 +319,10 @@ def _cholesky(lo, hi, indptr, indices, weights, alpha, gram, fixed, solved):  # 
                 extra[n] = 0  # A vector left from before counts nothing.
                 if begin + n < last:
                     extra[n] = alpha * weights[begin + n]
+                    confidence = 0 if len(right) else 1 + extra[n]
                     for k in range(factors):
                         near[n, k] = fixed[indices[begin + n], k]
-                        x[k] += (1 + extra[n]) * near[n, k]
+                        x[k] += confidence * near[n, k]
             y0, y1, y2, y3 = near[0], near[1], near[2], near[3]
             for i in range(factors):
                 s0, s1 = extra[0] * y0[i], extra[1] * y1[i]

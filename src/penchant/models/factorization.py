@@ -61,11 +61,11 @@ class ALS(Recommender):
 
     factors: int = hyper(64, "length of the vectors", at_least=1, search=(16, 256), log=True)
     alpha: float = hyper(
-        1.0, "what one interaction adds to the confidence in a pair", above=0,
+        0.5, "what one interaction adds to the confidence in a pair", above=0,
         search=(0.1, 100), log=True,
     )  # fmt: skip
     l2: float = hyper(
-        15.0, "regularisation: larger keeps vectors smaller", above=0, search=(0.5, 200), log=True
+        12.0, "regularisation: larger keeps vectors smaller", above=0, search=(0.5, 200), log=True
     )
     epochs: int = hyper(15, "times that users and items are each solved for", at_least=1)
     cg_steps: int = hyper(3, "conjugate-gradient steps for each row in each epoch", at_least=1)
@@ -195,15 +195,13 @@ class ALS(Recommender):
         score = float(self.score(query, np.array([item], np.int32))[0, 0])
         if np.isnan(score):
             return self._explained(query, item, score, (), score)
-        x = self._evidence(own)
-        extra = self.alpha * x.data.astype(np.float64)
-        y = self.item_factors_[x.indices].astype(np.float64)
-        a = self.gram_ + (y.T * extra) @ y
-        likeness = y @ np.linalg.solve(a, self.item_factors_[mine].astype(np.float64))
+        x, y = self._evidence(own), self.item_factors_
+        seen = als.fold_in(x, y, self.gram_, alpha=self.alpha, right=y[mine : mine + 1])[0]
+        confidence = 1 + self.alpha * x.data.astype(np.float64)
+        amounts = confidence * np.einsum("jf,f->j", y[x.indices], seen)
         ids = own.items.decode(x.indices)
         shares = [
-            Share("history", one, float(amount))
-            for one, amount in zip(ids, (1 + extra) * likeness, strict=True)
+            Share("history", one, float(amount)) for one, amount in zip(ids, amounts, strict=True)
         ]
         return self._explained(query, item, 0.0, shares, score)
 

@@ -35,7 +35,7 @@ docs: .venv/docs.stamp
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 bench: .venv-bench/bench.stamp
-	@for script in $$(grep -l __main__ benchmarks/*.py); do \
+	@for script in $$(grep -l 'import.* record$$' benchmarks/*.py) benchmarks/plot.py; do \
 	  echo "== $$script"; .venv-bench/bin/python $$script || exit 1; \
 	done
 

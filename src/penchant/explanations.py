@@ -61,8 +61,8 @@ class Explanation:
         tastes = [s for s in for_it if s.kind == "feature"]
         said = []
         if liked and sum(s.amount for s in liked) >= 0.1 * total:
-            named = _and([spoken(self.title(s.id)) for s in liked[:2]])
-            said.append(f"because you liked {named}")
+            titles = [spoken(self.title(s.id)) for s in liked[:2]]
+            said.append(f"because you liked {_and(titles)}")
         if tastes and (not said or tastes[0].amount > liked[0].amount):
             named = [str(s.id).partition(":")[2] or str(s.id) for s in tastes[:2]]
             said.append(f"{'and ' if said else ''}because you like {_and(named)}")

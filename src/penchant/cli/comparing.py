@@ -74,6 +74,9 @@ def compare(
         ("--time-column", time_column),
     ):  # fmt: skip
         again += [] if value is None else [flag, f"{value}"]
+    if found.best == "hybrid" and found.left_out:
+        again += [w for part in found.models if part != "hybrid" for w in ("--part", part)]
+    again += ["--seed", f"{seed}"] * (seed != 0)
     again += ["--strict"] * strict + ["--out", f"{Path(file).stem}.model"]
     command = pasted(again)
     report.write_text(page(found, r.understood(data), command), encoding="utf-8")

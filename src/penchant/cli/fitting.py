@@ -47,7 +47,7 @@ Set = Annotated[
     ),
 ]  # fmt: skip
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random: the same again, the same.")]
-Cut = Literal["last", "random", "time", "users", "cold-items"]
+Cut = Literal["last", "random", "time", "users"]
 
 
 def fit(
@@ -61,6 +61,13 @@ def fit(
         ),
     ] = None,
     settings: Set = None,
+    parts: Annotated[
+        list[Name] | None,
+        typer.Option(
+            "--part", show_default="all that the data allows",
+            help="What a hybrid is made of; repeat for each.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a model that is saved there.")
     ] = False,
@@ -87,7 +94,7 @@ def fit(
             file, items, user=user_column, item=item_column, value=value_column,
             time=time_column, liked=liked, strict=strict,
         )  # fmt: skip
-    made = _made(model, settings, data)
+    made = _made(model, settings, data, parts)
     if model is Name.CONTENT_BASED and data.item_table is None:
         raise BadParameter("content-based learns from what is known of the items: add --items FILE")
     began = time.perf_counter()
@@ -135,7 +142,7 @@ def evaluate(
         typer.Option(
             "--split",
             help="What is held out: each person's last events, random ones, all after a moment, "
-            "whole people, or whole items.",
+            "or whole people.",
         ),
     ] = "last",
     fraction: Annotated[float, typer.Option(help="How much of it.", min=0, max=1)] = 0.2,
@@ -190,21 +197,26 @@ def _split(data: Dataset, by: Cut, fraction: float, seed: int) -> Split:
         return split.time(data, fraction=fraction)
     if by == "users":
         return split.users(data, fraction, rng=seed)
-    if by == "cold-items":
-        return split.cold_items(data, fraction, rng=seed)
     return split.random(data, fraction, rng=seed)
 
 
-def _made(name: Name, settings: list[str] | None, data: Dataset) -> Recommender:
+def _made(
+    name: Name, settings: list[str] | None, data: Dataset, parts: list[Name] | None = None
+) -> Recommender:
     """Return an unfitted model with settings from the command line."""
     from dataclasses import replace
 
     import penchant
-    from penchant.evaluation.comparison import contenders
+    from penchant.evaluation.comparison import contenders, hybrid
     from penchant.parameters import parsed
 
     classes = {"user-knn": penchant.UserKNN, "svd": penchant.SVD, "item-knn": penchant.ItemKNN,
                "content-based": penchant.ContentBased}  # fmt: skip
+    if parts:
+        if name is not Name.HYBRID or Name.HYBRID in parts:
+            raise BadParameter("--part names what a hybrid is made of: other models")
+        made = {part.value: _made(part, None, data) for part in parts}
+        return replace(hybrid(made), **dict(parsed(penchant.Weighted, s) for s in settings or ()))
     found = contenders(data).get(name)
     model: Recommender = classes[name]() if found is None else found
     given = dict(parsed(type(model), one) for one in settings or ())

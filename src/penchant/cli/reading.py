@@ -167,6 +167,8 @@ def asked(
         return known.queries(tastes=liking)
     shown = training.shown if data is None else data.shown
     names = shown["title"] if shown is not None and "title" in shown.columns else None
+    if model.scores == "rating":
+        note(f"{model.name} learns from ratings, and a title alone has none: new people are alike")
     titles = Titles(known.items, names)
     found = [titles.find(one) for one in likes]
     for one in found:

@@ -36,6 +36,9 @@ ASKERS = 5000
 RESERVE = 0.6
 """Share of the time that the estimates may add up to; they are rough."""
 
+ENOUGH = 2500
+"""Rather than to compare on fewer people than this for lack of time, slow models are left out."""
+
 FEW = 100
 """With fewer people to ask, a comparison says that they are few."""
 
@@ -196,27 +199,28 @@ def compare(
         raise BadParameter(f"nobody in {data.name} has two events: there is nothing to hold out")
     until = np.inf if minutes is None else perf_counter() + 60 * minutes
     _warm_up(wanted, on_step)
+    share, slow = _plan(data, wanted, RESERVE * (until - perf_counter()), whole=split is not None)
+    left_out = {name: f"fitting it might take {s:,.0f} s" for name, s in slow.items()}
+    if models is None and left_out:
+        wanted[HYBRID] = hybrid({n: wanted[n] for n in wanted if n not in {*left_out, HYBRID}})
     notes: list[str] = []
-    if split is None:
-        data, notes = _sample(data, wanted, RESERVE * (until - perf_counter()), rng)
-        split = cut(data, rng=rng)
+    if share < 1:
+        data, said = _sample(data, share, rng)
+        notes.append(said)
+    split = cut(data, rng=rng) if split is None else split
     part = split.test
     if len(part) > ASKERS:
         notes.append(f"{ASKERS:,} of {len(part):,} people with a test were asked, at random")
         part = part.where(_some(len(part), ASKERS, rng))
-    size = Size.of(split.train)
-    slow = _too_slow(wanted, size, RESERVE * (until - perf_counter()))
-    left_out = {name: f"fitting it might take {s:,.0f} s" for name, s in slow.items()}
-    if models is None and left_out:
-        wanted[HYBRID] = hybrid({n: wanted[n] for n in wanted if n not in {*left_out, HYBRID}})
     fitted: dict[str, Recommender] = {}
     seconds: dict[str, float] = {}
+    started = perf_counter()
     for n, (name, model) in enumerate(wanted.items()):
         if on_step is not None:
             on_step(Step(f"fitting {name}", n, len(wanted) + 1))
         left = until - perf_counter()
-        # By now it is known how long the parts of a hybrid take; it fits each of them twice.
-        needs = 2 * sum(seconds.values()) if isinstance(model, Weighted) else 0.0
+        # By now it is known how long its parts take; it fits each twice, and learns weights.
+        needs = 2.5 * (perf_counter() - started) if isinstance(model, Weighted) else 0.0
         if name not in left_out and name != POPULARITY and needs > left:
             left_out[name] = f"fitting it might take {needs:,.0f} s, of {left:,.0f} s left"
         if name in left_out:
@@ -413,41 +417,47 @@ def _fit_seconds(model: Recommender, size: Size) -> float:
     if isinstance(model, ALS):
         wide = model.factors / 64
         rows = size.people + size.items
-        return model.epochs * (1.2e-7 * wide * size.events + 1e-5 * wide**2 * rows)
+        return model.epochs * (1.2e-7 * wide * size.events + 3e-6 * wide**2 * rows)
     return 2e-9 * size.pairs if isinstance(model, ItemKNN) else 1e-5 * size.catalogue
 
 
-def _too_slow(models: Mapping[str, Recommender], size: Size, seconds: float) -> dict[str, float]:
-    """Return the models that would take more than their part of the time, and how long."""
-    times = {n: _fit_seconds(m, size) for n, m in models.items() if not isinstance(m, Weighted)}
-    # Each is fitted three times, twice of them as a part of the hybrid.
-    return {n: t for n, t in times.items() if 3 * t > seconds / 2 and n != POPULARITY}
+def _plan(
+    data: Dataset, models: Mapping[str, Recommender], seconds: float, *, whole: bool
+) -> tuple[float, dict[str, float]]:
+    """Return the share of people to take, and the models that are too slow with their seconds.
+
+    Rather fewer people than fewer models, as long as ``ENOUGH`` people remain.
+    """
+    size, left_out = Size.of(data), dict[str, float]()
+    used = {n: m for n, m in models.items() if not isinstance(m, Weighted)}
+    enough = 1.0 if whole else min(1.0, ENOUGH / max(size.people, 1))
+    while True:
+        share = 1.0
+        while share >= enough and _all_seconds(used, size.scaled(share)) > seconds:
+            share *= 0.9
+        if share >= enough or len(used) == 1:
+            return max(share, enough), left_out
+        times = {n: _fit_seconds(m, size.scaled(enough)) for n, m in used.items()}
+        slowest = max((n for n in used if n != POPULARITY), key=lambda n: times[n])
+        left_out[slowest] = times[slowest]
+        del used[slowest]
 
 
-def _all_seconds(models: Mapping[str, Recommender], size: Size, seconds: float) -> float:
-    """Return about how long everything takes, but for models that are too slow anyway."""
-    slow = _too_slow(models, size, seconds)
-    used = [m for n, m in models.items() if n not in slow and not isinstance(m, Weighted)]
+def _all_seconds(models: Mapping[str, Recommender], size: Size) -> float:
+    """Return about how long everything takes: each model alone, and twice within the hybrid."""
     asking = 1e-8 * min(ASKERS, size.people) * size.catalogue
-    return sum(3 * _fit_seconds(m, size) + 2 * asking for m in used)
+    return sum(3 * _fit_seconds(m, size) + 2 * asking for m in models.values())
 
 
-def _sample(
-    data: Dataset, models: Mapping[str, Recommender], seconds: float, rng: int
-) -> tuple[Dataset, list[str]]:
-    """Return data that can be compared on in so many seconds, and what was left out, in words."""
-    size, share = Size.of(data), 1.0
-    while _all_seconds(models, size.scaled(share), seconds) > seconds and share > 0.001:
-        share *= 0.9
-    if share == 1.0:
-        return data, []
+def _sample(data: Dataset, share: float, rng: int) -> tuple[Dataset, str]:
+    """Return the data of a random share of the people, and a sentence about it."""
     people = np.flatnonzero(data.histories.lengths)
     keep = np.zeros(len(data.users), bool)
-    keep[people[_some(len(people), max(FEW, round(share * len(people))), rng)]] = True
-    return data.where(keep[data.histories.person()]), [
+    keep[people[_some(len(people), round(share * len(people)), rng)]] = True
+    return data.where(keep[data.histories.person()]), (
         f"{np.count_nonzero(keep):,} of {len(people):,} people were taken, at random, to stay "
         "within the time; more minutes take more of them"
-    ]
+    )
 
 
 def _some(count: int, wanted: int, rng: int) -> NDArray[np.bool_]:

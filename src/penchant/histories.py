@@ -107,6 +107,10 @@ class Histories:
         np.cumsum(keep, out=before[1:])
         return self._gathered(before[self.indptr], np.flatnonzero(keep))
 
+    def shuffled(self, rng: np.random.Generator) -> Histories:
+        """Return the same people, each one's events in random order."""
+        return self._gathered(self.indptr, np.lexsort((rng.random(len(self.item)), self.person())))
+
     def take(self, people: slice | NDArray[np.integer]) -> Histories:
         """Return the histories of some people, by slice, places or mask, in the order asked for."""
         if not isinstance(people, slice) and np.asarray(people).dtype == bool:

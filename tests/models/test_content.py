@@ -136,7 +136,7 @@ def test_reasons_name_what_was_liked_and_what_was_named(data, model):
     asked = data.queries(likes=[["alien"]])
     assert model.recommend(asked, k=1).ids() == [["dune"]]
     dune = data.items.code("dune")
-    assert model.explain(asked, dune).sentence() == "because you liked Alien (1979)"
+    assert model.explain(asked, dune).sentence() == "because you liked Alien"
     asked = data.queries(tastes=[{"sci-fi": 1}])
     (share,) = model.explain(asked, dune).shares
     assert share[:2] == ("feature", "genres:Sci-Fi")

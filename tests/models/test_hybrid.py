@@ -211,6 +211,17 @@ def test_learned_weights_find_the_part_that_knows(planted):
     assert again.score(planted.queries()).tobytes() == model.score(planted.queries()).tobytes()
 
 
+def test_without_times_the_order_of_the_rows_decides_nothing():
+    """In a file sorted by rating, each person's last rows are those they liked least."""
+    people, liked = 40, [f"good{n}" for n in range(10)]
+    rows = [(p, i, 5.0) for p in range(people) for i in liked if (p + int(i[4:])) % 3]
+    rows += [(p, f"bad{(p * 7 + n) % 20}", 1.0) for p in range(people) for n in range(2)]
+    data = pt.Dataset.of(pl.DataFrame(rows, schema=["user", "item", "rating"], orient="row"))
+    wanted = Fixed(told=dict.fromkeys(liked, 1.0) | {f"bad{n}": 0.0 for n in range(20)})
+    least = Fixed(told=dict.fromkeys(liked, 0.0) | {f"bad{n}": 1.0 for n in range(20)})
+    assert pt.Weighted([least, wanted]).fit(data).weights_[1] > 0.5
+
+
 def test_equal_weights_win_when_nothing_tells_the_parts_apart(data):
     model = pt.Weighted([Fixed(told={"cars": 1.0}), Fixed(told={"cars": 1.0})], holdout=0.5)
     np.testing.assert_allclose(model.fit(data).weights_, [0.5, 0.5])
@@ -425,14 +436,3 @@ def test_scaled_scores_say_what_was_known():
     assert not found.scores[1:].any()
     assert found.answers.tolist() == [True, False, True]
     np.testing.assert_array_equal(blending.scaled(before, "none").scores[0], [1, 2, 2, 3])
-
-
-def test_without_times_weights_are_learned_on_random_events() -> None:
-    # A file may be sorted by strength: its last rows would be the weakest evidence.
-    ratings, _ = pt.datasets.planted_tables(noise=0.3)
-    timed, untimed = pt.Dataset.of(ratings), pt.Dataset.of(ratings.drop("timestamp"))
-    model = pt.Weighted([pt.EASE(), pt.Popularity()])
-    tails = [model._held(data, np.random.default_rng(0)) for data in (timed, untimed)]
-    assert ["latest" in tail.description for tail in tails] == [True, False]
-    kept = tails[1].train.histories.lengths
-    assert (kept < untimed.histories.lengths).any()

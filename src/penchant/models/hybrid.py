@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -103,7 +103,11 @@ class Weighted(Recommender):
                     "Weighted learns its weights from people with two events or more, and there "
                     "are none: pass weights="
                 )
-            held = self._held(data, rng)
+            # Without times the last rows are no later than the others: they may be the weakest,
+            # where a file is sorted by strength.
+            timed = data.until >= 0
+            rows = data if timed else replace(data, histories=data.histories.shuffled(rng))
+            held = split.last(rows, fraction=self.holdout)
             self.parts_ = _fitted(self.parts, held.train, seeds, on_epoch)
             self._find_constants(held.train, rng)
             rating = self.scores == "rating"
@@ -112,14 +116,6 @@ class Weighted(Recommender):
             self.weights_ = np.array(self.weights, np.float64) / np.sum(self.weights)
         self.parts_ = _fitted(self.parts, data, seeds, on_epoch)
         self._find_constants(data, rng)
-
-    def _held(self, data: Dataset, rng: np.random.Generator) -> split.Split:
-        """Hold out what weights are learned on."""
-        if data.until >= 0:
-            return split.last(data, fraction=self.holdout)
-        # Without times the last rows are no later than the others: they may be the weakest, where
-        # a file is sorted by strength.
-        return split.random(data, self.holdout, by="user", rng=rng)
 
     def _find_constants(self, data: Dataset, rng: np.random.Generator) -> None:
         """Find each part's mean and spread over people and items."""

@@ -9,8 +9,6 @@ steps, from zero and items first, as ``BaselineOnly`` of the library Surprise).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,8 +43,8 @@ def fit_biases(
     item_bias, user_bias = np.zeros(items), np.zeros(users)
     for _ in range(epochs):
         item_bias = np.bincount(ratings.indices, deviation - user_bias[row], items) / shrunk
-        left = replace(ratings, data=deviation - item_bias[ratings.indices])
-        user_bias = shrunk_means(left, user_penalty)
+        left = np.bincount(row, deviation - item_bias[ratings.indices], users)
+        user_bias = _shrunk(left, ratings.indptr, user_penalty)
     return mean, item_bias, user_bias
 
 
@@ -57,5 +55,9 @@ def shrunk_means(residuals: CSR, penalty: float) -> Floats:
     the mean and the items' biases. A row without entries gives 0.
     """
     totals = np.bincount(residuals.row_numbers(), residuals.data, residuals.shape[0])
-    counts = np.diff(residuals.indptr)
+    return _shrunk(totals, residuals.indptr, penalty)
+
+
+def _shrunk(totals: Floats, indptr: NDArray[np.int64], penalty: float) -> Floats:
+    counts = np.diff(indptr)
     return np.where(counts > 0, totals / np.where(counts > 0, counts + penalty, 1.0), 0.0)

@@ -60,7 +60,7 @@ def test_turning_the_axes_changes_no_product(monkeypatch):
     _, weights, x, y = problem()
     answers = []
     for rows_at_a_time in (7, 1000):
-        monkeypatch.setattr(als, "TURNED", rows_at_a_time)
+        monkeypatch.setattr(als, "AT_ONCE", rows_at_a_time)
         solved, fixed = x.copy(), y.copy()
         als.half_epoch(solved, fixed, weights, alpha=1.0, l2=1.0, steps=0)
         met = np.diff(weights.indptr) > 0

@@ -37,9 +37,8 @@ FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 GATHERED = 512
 """Rows up to this long copy their vectors side by side once, for all the steps: from memory that
 is read in order a step costs up to a third less. Longer rows would only overflow the cache."""
-TURNED = 1 << 16
-"""Rows turned at a time, so that little is held twice."""
-
+AT_ONCE = 1 << 16
+"""Rows that go through BLAS at a time, so that little is held twice."""
 FEW = 4
 """Rows whose products do not go through BLAS."""
 
@@ -52,9 +51,10 @@ rounds otherwise: without a gap, where the allocator put the scratch would show 
 
 def gram(factors: NDArray[np.float32], l2: float) -> NDArray[np.float64]:
     """Return ``factors' factors + l2 I``, (f, f), summed in 64 bits."""
-    wide = factors.astype(np.float64)
-    out: NDArray[np.float64] = wide.T @ wide
-    out[np.diag_indices_from(out)] += l2
+    out = l2 * np.eye(factors.shape[1])
+    for lo in range(0, len(factors), AT_ONCE):
+        wide = factors[lo : lo + AT_ONCE].astype(np.float64)
+        out += wide.T @ wide
     return out
 
 
@@ -85,8 +85,8 @@ def half_epoch(
     """
     diagonal, axes = np.linalg.eigh(gram(fixed, l2))
     for side in (solved, fixed):
-        for lo in range(0, len(side), TURNED):
-            side[lo : lo + TURNED] = side[lo : lo + TURNED] @ axes.astype(np.float32)
+        for lo in range(0, len(side), AT_ONCE):
+            side[lo : lo + AT_ONCE] = side[lo : lo + AT_ONCE] @ axes.astype(np.float32)
     run(
         _conjugate_gradients,
         weights.indptr,

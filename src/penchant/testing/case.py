@@ -141,12 +141,17 @@ class Case:
         asked = self.data.queries(users=n, context=context)
         return replace(asked, tastes=tuple(tastes) if "tastes" in self.model.reads else None)
 
-    def variations(self, evidence: str) -> list[Queries]:
+    @cached_property
+    def strangers(self) -> Queries:
+        """The same people when nothing is known of what they did."""
+        nothing = Histories.empty(len(self.queries), self.data.histories.kinds)
+        return replace(self.queries, histories=nothing)
+
+    def variations(self, evidence: str, q: Queries) -> list[Queries]:
         """Return the queries with one kind of evidence changed and all else as it was."""
-        q, h = self.queries, self.queries.histories
-        backwards = np.concatenate(
-            [np.arange(b - 1, a - 1, -1) for a, b in zip(h.indptr[:-1], h.indptr[1:])]
-        )
+        h = q.histories
+        turned = [np.arange(b - 1, a - 1, -1) for a, b in zip(h.indptr[:-1], h.indptr[1:])]
+        backwards = np.concatenate(turned)
         newer = np.where(h.time >= 0, h.time + LATER, -1)
         later = None if q.now is None else q.now + 2 * LATER
         if evidence == "user":

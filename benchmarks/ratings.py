@@ -20,13 +20,12 @@ from record import local_data, markdown, record
 import penchant as pt
 from penchant.kernels import sgd
 from penchant.kernels.biases import fit_biases
-from penchant.models.ratings import Biases
 
 SEEDS = (0, 1, 2)
 BY_ITEM = {"name": "pearson_baseline", "user_based": False}
 BY_USER = {"name": "pearson_baseline", "user_based": True}
 MODELS: dict[str, tuple[type, dict[str, Any], pt.Recommender]] = {
-    "biases": (surprise.BaselineOnly, {"verbose": False}, Biases()),
+    "biases": (surprise.BaselineOnly, {"verbose": False}, pt.Biases()),
     "SVD": (surprise.SVD, {}, pt.SVD()),
     "item kNN": (
         surprise.KNNBaseline,

@@ -15,6 +15,7 @@ _HOME = {
     "BadArtifact": "errors",
     "BadEvents": "errors",
     "BadParameter": "errors",
+    "Biases": "models.ratings",
     "CappedRecall": "evaluation.metrics",
     "ContentBased": "models.content",
     "Coverage": "evaluation.metrics",

@@ -7,7 +7,6 @@ import pytest
 import penchant as pt
 from data import find
 from penchant.kernels.biases import fit_biases
-from penchant.models.ratings import Biases
 
 
 def errors(model, train, test):
@@ -52,7 +51,7 @@ def hundred():
 
 
 MODELS = {
-    "BaselineOnly": Biases(),
+    "BaselineOnly": pt.Biases(),
     "SVD": pt.SVD(),
     "KNNBaseline": pt.ItemKNN(target="rating", similarity="pearson_baseline"),
 }
@@ -83,5 +82,5 @@ def test_errors_on_ml_100k_are_no_worse_than_surprise(hundred, theirs, rmse, mae
 def test_biases_and_neighbours_are_those_of_surprise(hundred):
     # Both are without chance: on u1, where every neighbour is kept, only rounding is left.
     everything = pt.ItemKNN(target="rating", keep=10_000)
-    assert errors(Biases(), *hundred[0])[0] == pytest.approx(0.9599438, abs=1e-6)
+    assert errors(pt.Biases(), *hundred[0])[0] == pytest.approx(0.9599438, abs=1e-6)
     assert errors(everything, *hundred[0])[0] == pytest.approx(0.9358854, abs=1e-6)

@@ -6,7 +6,6 @@ import pytest
 import penchant as pt
 from naive_ratings import biases, dataset, descend, some
 from penchant.kernels import threads
-from penchant.models.ratings import Biases
 from penchant.recommender import Embeds, Explains
 from penchant.testing import BrokenLaw, check_recommender
 from penchant.testing.case import rated
@@ -24,11 +23,11 @@ def test_svd_keeps_the_contract():
 def test_biases_keep_every_law_but_the_one_they_cannot():
     # They order items alike for everyone: a quarter of the best is of anyone's group, by chance.
     with pytest.raises(BrokenLaw, match=r"breaks 1 laws:\n  tells_signal.*: 0.25, 0.25, 0.25;"):
-        check_recommender(Biases())
+        check_recommender(pt.Biases())
 
 
 def test_capabilities_are_there():
-    for model in (pt.SVD(), Biases()):
+    for model in (pt.SVD(), pt.Biases()):
         assert isinstance(model, Explains)
     assert isinstance(pt.SVD(), Embeds)
 
@@ -36,7 +35,7 @@ def test_capabilities_are_there():
 def test_biases_equal_their_slow_twin_for_anyone():
     dense = some(4, users=8, items=6)
     data = dataset(dense)
-    model = Biases(item_penalty=3.0, user_penalty=2.0, epochs=5).fit(data)
+    model = pt.Biases(item_penalty=3.0, user_penalty=2.0, epochs=5).fit(data)
     mean, item, user = biases(dense.tolist(), 3.0, 2.0, 5)
     expected = mean + np.array(user)[:, None] + np.array(item)
     np.testing.assert_allclose(model.score(data.queries()), expected, rtol=1e-5)
@@ -84,7 +83,7 @@ def test_people_without_ratings_change_nothing():
 
 def test_who_has_no_ratings_is_average():
     data = dataset(some(6, users=9, items=7))
-    for model in (Biases().fit(data), pt.SVD(factors=4).fit(data)):
+    for model in (pt.Biases().fit(data), pt.SVD(factors=4).fit(data)):
         likes = model.score(data.queries(likes=[[2], []]))  # a like is no rating
         np.testing.assert_array_equal(likes[0], model.base_)
         np.testing.assert_array_equal(likes[1], model.base_)
@@ -106,7 +105,7 @@ def test_items_nobody_rated_are_nan_and_say_nothing():
     dense = some(7, users=9, items=6)
     dense[:, 4] = np.nan
     data = dataset(dense, more_items=2)
-    for model in (Biases().fit(data), pt.SVD(factors=4).fit(data)):
+    for model in (pt.Biases().fit(data), pt.SVD(factors=4).fit(data)):
         scores = model.score(data.queries())
         assert np.isnan(scores[:, [4, 6, 7]]).all()
         assert not np.isnan(scores[:, [0, 1, 2, 3, 5]]).any()
@@ -137,7 +136,7 @@ def test_divergence_names_the_rate():
         pt.SVD(rate=0.5).fit(dataset(dense))
 
 
-@pytest.mark.parametrize("model", [Biases(), pt.SVD(), pt.ItemKNN(target="rating")])
+@pytest.mark.parametrize("model", [pt.Biases(), pt.SVD(), pt.ItemKNN(target="rating")])
 def test_without_ratings_there_is_nothing_to_learn(model):
     views = pt.Dataset.of({"user": [1, 2], "item": [1, 1]})
     with pytest.raises(pt.BadEvents, match=f"{model.name} learns from ratings, and .* has none"):
@@ -157,7 +156,7 @@ def test_only_the_seed_matters():
 def test_biases_are_explained_by_every_rating():
     dense = [[5, 5, np.nan, 1], [5, 4, 5, 1], [1, 1, 2, 5], [2, 1, 1, 4]]
     data = dataset(np.array(dense, float))
-    told = Biases(user_penalty=2.0).fit(data).explain(data.queries(users=[0]), 2)
+    told = pt.Biases(user_penalty=2.0).fit(data).explain(data.queries(users=[0]), 2)
     mean, item, _ = biases(dense, 10, 2, 10)
     assert told.base == pytest.approx(mean + item[2])
     amounts = {s.id: s.amount for s in told.shares}

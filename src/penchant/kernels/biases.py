@@ -43,8 +43,8 @@ def fit_biases(
     item_bias, user_bias = np.zeros(items), np.zeros(users)
     for _ in range(epochs):
         item_bias = np.bincount(ratings.indices, deviation - user_bias[row], items) / shrunk
-        left = np.bincount(row, deviation - item_bias[ratings.indices], users)
-        user_bias = _shrunk(left, ratings.indptr, user_penalty)
+        left = deviation - item_bias[ratings.indices]
+        user_bias = _shrunk_means(left, row, np.diff(ratings.indptr), user_penalty)
     return mean, item_bias, user_bias
 
 
@@ -54,10 +54,12 @@ def shrunk_means(residuals: CSR, penalty: float) -> Floats:
     That is the bias of each person, met in training or not, when the rows are their ratings less
     the mean and the items' biases. A row without entries gives 0.
     """
-    totals = np.bincount(residuals.row_numbers(), residuals.data, residuals.shape[0])
-    return _shrunk(totals, residuals.indptr, penalty)
+    counts = np.diff(residuals.indptr)
+    return _shrunk_means(residuals.data, residuals.row_numbers(), counts, penalty)
 
 
-def _shrunk(totals: Floats, indptr: NDArray[np.int64], penalty: float) -> Floats:
-    counts = np.diff(indptr)
+def _shrunk_means(
+    values: NDArray[np.floating], row: NDArray[np.int32], counts: NDArray[np.int64], penalty: float
+) -> Floats:
+    totals = np.bincount(row, values, len(counts))
     return np.where(counts > 0, totals / np.where(counts > 0, counts + penalty, 1.0), 0.0)

@@ -45,7 +45,7 @@ class Biases(Recommender):
     --------
     >>> import penchant as pt
     >>> data = pt.datasets.planted()
-    >>> model = Biases().fit(data)
+    >>> model = pt.Biases().fit(data)
     >>> model.score(data.queries(users=[0])).shape
     (1, 100)
     """

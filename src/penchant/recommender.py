@@ -78,6 +78,21 @@ class Training:
     fingerprint: str
     seed: int | None
 
+    @classmethod
+    def of(cls, data: Dataset, seed: int | None) -> Self:
+        """Return what is to be remembered of ``data``."""
+        return cls(
+            items=data.items,
+            users=data.users,
+            feedback=data.feedback,
+            scale=data.scale,
+            shown=data.shown,
+            until=data.until,
+            events=len(data),
+            fingerprint=data.fingerprint(),
+            seed=seed,
+        )
+
     def title(self, item: Any) -> str:
         """Return what a person calls the item: its title if there is one, else its id."""
         if self.shown is not None and "title" in self.shown.columns:
@@ -162,8 +177,13 @@ class Recommender(ABC):
         self._forget()
         seed = 0 if rng is None else int(rng) if isinstance(rng, (int, np.integer)) else None
         generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seed)
-        self._fit(data, generator, on_epoch)
-        self._remember(data, seed)
+        self.training_ = Training.of(data, seed)  # first, so that on_epoch can ask the model
+        try:
+            self._fit(data, generator, on_epoch)
+        except BaseException:
+            self._forget()  # half a model must not answer
+            raise
+        self._seal()
         return self
 
     @final
@@ -263,19 +283,8 @@ class Recommender(ABC):
         return Explanation(base, tuple(shares), score, name, liked, training.title)
 
     @final
-    def _remember(self, data: Dataset, seed: int | None) -> None:
-        """Record what the model was fitted on, and make what it learned read-only."""
-        self.training_ = Training(
-            items=data.items,
-            users=data.users,
-            feedback=data.feedback,
-            scale=data.scale,
-            shown=data.shown,
-            until=data.until,
-            events=len(data),
-            fingerprint=data.fingerprint(),
-            seed=seed,
-        )
+    def _seal(self) -> None:
+        """Make what was learned read-only."""
         for _, value in self._learned():
             for array in arrays_in(value):
                 array.setflags(write=False)

@@ -104,8 +104,7 @@ class ALS(Recommender):
         model = cls(factors=vectors.shape[1], alpha=alpha, l2=l2)
         met = np.isfinite(vectors.sum(axis=1))
         model._keep(vectors, met)
-        for array in (model.item_factors_, model.gram_):
-            array.setflags(write=False)
+        model._seal()
         model.training_ = Training(
             items=names,
             users=IdMap([]),

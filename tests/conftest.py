@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 
 import penchant as pt
+
+if TYPE_CHECKING:
+    from penchant.evaluation.comparison import Comparison
 from data import ENABLE
 
 
@@ -60,3 +64,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{len(slow):4} tests that need longer. To run them: make slow")
     if forbidden(reasons):
         terminalreporter.write_line("FAILED: in CI only absent data may skip a test", red=True)
+
+
+@pytest.fixture(scope="session")
+def demonstrated() -> Comparison:
+    """The models of `penchant demo`, fitted and asked: some seconds, once."""
+    from penchant.evaluation import demonstration
+
+    return demonstration.scored(demonstration.latest_fifth(demonstration.films())[0])

@@ -33,7 +33,7 @@ POPULARITY, HYBRID = "popularity", "hybrid"
 ASKERS = 5000
 """At most so many people are asked about; more would hardly narrow the intervals."""
 
-RESERVE = 0.6
+RESERVE = 0.5
 """Share of the time that the estimates may add up to; they are rough."""
 
 ENOUGH = 2500
@@ -201,8 +201,6 @@ def compare(
     _warm_up(wanted, on_step)
     share, slow = _plan(data, wanted, RESERVE * (until - perf_counter()), whole=split is not None)
     left_out = {name: f"fitting it might take {s:,.0f} s" for name, s in slow.items()}
-    if models is None and left_out:
-        wanted[HYBRID] = hybrid({n: wanted[n] for n in wanted if n not in {*left_out, HYBRID}})
     notes: list[str] = []
     if share < 1:
         data, said = _sample(data, share, rng)
@@ -212,39 +210,63 @@ def compare(
     if len(part) > ASKERS:
         notes.append(f"{ASKERS:,} of {len(part):,} people with a test were asked, at random")
         part = part.where(_some(len(part), ASKERS, rng))
-    fitted: dict[str, Recommender] = {}
-    seconds: dict[str, float] = {}
-    started = perf_counter()
+    fits = _Fits({}, {}, left_out, notes)
     for n, (name, model) in enumerate(wanted.items()):
         if on_step is not None:
             on_step(Step(f"fitting {name}", n, len(wanted) + 1))
-        left = until - perf_counter()
-        # By now it is known how long its parts take; it fits each twice, and learns weights.
-        needs = 2.5 * (perf_counter() - started) if isinstance(model, Weighted) else 0.0
-        if name not in left_out and name != POPULARITY and needs > left:
-            left_out[name] = f"fitting it might take {needs:,.0f} s, of {left:,.0f} s left"
-        if name in left_out:
-            continue
-        began = process_time()
-        stopped: list[str] = []
-        try:
-            model.fit(split.train, rng=rng, on_epoch=_stopper(until, stopped))
-        except BadEvents as e:
-            if name == POPULARITY:
-                raise
-            left_out[name] = str(e)
-            continue
-        fitted[name], seconds[name] = model, process_time() - began
-        notes += [f"{name}: {said}" for said in stopped[:1]]
+        if models is None and name == HYBRID and left_out:
+            model = hybrid(fits.models)
+        if name not in left_out:
+            fits.add(name, model, split.train, until, rng)
     if on_step is not None:
         on_step(Step("asking them", len(wanted), len(wanted) + 1))
     metrics = metrics_for(data, k)
+    fitted = fits.models
     result = evaluate(fitted, split, metrics, part=part, baseline=fitted[POPULARITY], rng=rng)
-    best, because = _choice(result, fitted, seconds, split)
-    examples = _examples(fitted[best], part, k)
+    best, because = _choice(result, fitted, fits.seconds, split)
     return Comparison(
-        split, fitted, seconds, result, left_out, tuple(notes), best, because, examples
+        split=split,
+        models=fitted,
+        seconds=fits.seconds,
+        evaluation=result,
+        left_out=left_out,
+        notes=tuple(notes),
+        best=best,
+        because=because,
+        examples=_examples(fitted[best], part, k),
     )
+
+
+@dataclass
+class _Fits:
+    """The models fitted so far, their CPU seconds, and what was left out or cut short."""
+
+    models: dict[str, Recommender]
+    seconds: dict[str, float]
+    left_out: dict[str, str]
+    notes: list[str]
+    took: float = 0.0
+
+    def add(self, name: str, model: Recommender, data: Dataset, until: float, rng: int) -> None:
+        """Fit a model, if there is time for it and something that it can learn from."""
+        began, cpu = perf_counter(), process_time()
+        # It is known by now how long its parts take; a hybrid fits each twice, and learns weights.
+        needs = 2.5 * self.took if isinstance(model, Weighted) else 0.0
+        if began + needs > until and name != POPULARITY:
+            left = max(until - began, 0)
+            self.left_out[name] = f"fitting it might take {needs:,.0f} s, of {left:,.0f} s left"
+            return
+        stopped: list[str] = []
+        try:
+            model.fit(data, rng=rng, on_epoch=_stopper(until, stopped))
+        except BadEvents as e:
+            if name == POPULARITY:
+                raise
+            self.left_out[name] = str(e)
+            return
+        self.models[name], self.seconds[name] = model, process_time() - cpu
+        self.notes += [f"{name}: {said}" for said in stopped[:1]]
+        self.took += perf_counter() - began
 
 
 def cut(data: Dataset, *, rng: int = 0) -> Split:
@@ -348,6 +370,8 @@ def _nothing_beats_it(result: Evaluation, top: str, split: Split) -> tuple[str, 
     """Say why popularity is the model to use."""
     metric, asked = result.metrics[0], len(result.asked)
     usual = int(np.median(split.train.histories.lengths[split.train.histories.lengths > 0]))
+    if len(result.models) == 1:
+        return (f"Use {POPULARITY}: there was no time for anything else.",)
     if asked < FEW:
         why = f"only {asked:,} people could be asked, too few to tell the models apart"
     elif usual <= 3:
@@ -433,10 +457,10 @@ def _plan(
     enough = 1.0 if whole else min(1.0, ENOUGH / max(size.people, 1))
     while True:
         share = 1.0
-        while share >= enough and _all_seconds(used, size.scaled(share)) > seconds:
-            share *= 0.9
-        if share >= enough or len(used) == 1:
-            return max(share, enough), left_out
+        while share > enough and _all_seconds(used, size.scaled(share)) > seconds:
+            share = max(0.9 * share, enough)
+        if _all_seconds(used, size.scaled(share)) <= seconds or len(used) == 1:
+            return share, left_out
         times = {n: _fit_seconds(m, size.scaled(enough)) for n, m in used.items()}
         slowest = max((n for n in used if n != POPULARITY), key=lambda n: times[n])
         left_out[slowest] = times[slowest]

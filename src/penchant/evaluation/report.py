@@ -146,7 +146,7 @@ def _ticks(top: float) -> list[float]:
     if not top > 0:
         return [0.0, 1.0]
     step = 10.0 ** floor(log10(top))
-    step = next(s for s in (step / 10, step / 5, step / 2, step) if ceil(top / s) <= 6)
+    step = next(s for s in (step / 10, step / 5, step / 2, step, 2 * step) if ceil(top / s) <= 6)
     return [n * step for n in range(ceil(top / step) + 1)]
 
 

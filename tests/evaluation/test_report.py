@@ -1,0 +1,118 @@
+"""The report: one page that needs nothing else, and says what the comparison says."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+import penchant as pt
+from penchant.evaluation.comparison import Comparison, compare
+from penchant.evaluation.report import _ticks, measured, report
+
+VOID = {"meta", "br"}
+
+
+class Page(HTMLParser):
+    """Tags as they nest; what is text and what is not."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def found() -> Comparison:
+    return compare(pt.datasets.planted())
+
+
+def test_it_needs_no_network_and_runs_nothing(found: Comparison) -> None:
+    text = report(found)
+    page = Page(text)
+    assert not page.open
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "img", "iframe", "object"})
+    names = {name for _, attributes in page.tags for name in attributes}
+    assert names.isdisjoint({"src", "href"})
+    assert not any(name.startswith("on") for name in names)
+    assert not re.search(r"url\(|@import|https?:", text)
+
+
+def test_it_fits_a_phone_and_follows_the_dark(found: Comparison) -> None:
+    text = report(found)
+    assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in Page(
+        text
+    ).tags
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_it_says_what_the_comparison_says(found: Comparison) -> None:
+    page = Page(report(found, ["ratings.csv: 7 rows"], "penchant fit ratings.csv --model ease"))
+    for line in (*found.because, "ratings.csv: 7 rows", "penchant fit ratings.csv --model ease"):
+        assert line in page.text
+    for row in found.to_frame().iter_rows(named=True):
+        assert row["model"] in page.text
+        assert f"{row['ndcg']:.4f}" in page.text
+    for one in found.examples:
+        assert f"Person {one.who}" in page.text
+        for title, reason in one.list.select("title", "reason").iter_rows():
+            assert title in page.text
+            assert reason in page.text
+    for metric in found.evaluation.metrics:
+        assert metric.definition in page.text
+    plots = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(plots) == 3
+    assert all(plot["role"] == "img" and plot["aria-label"] for plot in plots)
+
+
+def test_text_from_the_data_is_not_markup() -> None:
+    data = pt.datasets.planted()
+    assert data.item_table is not None
+    titles = [f"<script>alert({n})</script> & Co" for n in range(len(data.items))]
+    table = {"item": list(range(len(data.items))), "title": titles}
+    events = {"user": data.histories.person(), "item": data.histories.item}
+    named = pt.Dataset.of(events, items=table, name="<b>films</b>")
+    text = report(compare(named, models={"popularity": pt.Popularity(), "ease": pt.EASE()}))
+    assert "<script>" not in text
+    assert "<b>films</b>" not in text
+    assert "<script>alert(0)</script> & Co" in Page(text).text
+
+
+def test_one_model_without_items_makes_a_page_too() -> None:
+    data = pt.Dataset.of({"user": [1, 1, 2, 2], "item": [1, 2, 2, 1], "timestamp": [1, 2, 3, 4]})
+    page = Page(report(compare(data)))
+    assert not page.open
+    assert "hybrid is not here" in page.text
+
+
+@pytest.mark.parametrize("top", [1e-4, 0.0867, 0.143, 0.5, 1.0, 0.0, 7.3])
+def test_ticks_are_few_and_reach_the_top(top: float) -> None:
+    ticks = _ticks(top)
+    assert ticks[0] == 0
+    assert ticks[-1] >= top * (1 - 1e-9)
+    assert 2 <= len(ticks) <= 7
+
+
+def test_values_are_shown_in_their_units() -> None:
+    assert measured("Coverage@10", 0.1234) == "12.3%"
+    assert measured("Recall@10", 0.07196) == "0.0720"
+    assert measured("Novelty@10", 2.3456) == "2.35"
+    assert measured("Novelty@10", None) == "–"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import penchant as pt
+from data import ENABLE
 
 if TYPE_CHECKING:
     from penchant.evaluation.comparison import Comparison
-from data import ENABLE
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,14 @@ def movielens() -> pt.Dataset:
 def last_fifth(movielens: pt.Dataset):
     """Each person's latest fifth held out."""
     return pt.split.last(movielens, fraction=0.2)
+
+
+@pytest.fixture(scope="session")
+def demonstrated() -> Comparison:
+    """The models of `penchant demo`, fitted and asked: some seconds, once."""
+    from penchant.evaluation import demonstration
+
+    return demonstration.scored(demonstration.latest_fifth(demonstration.films())[0])
 
 
 def left_out(reporter: pytest.TerminalReporter) -> Counter[str]:
@@ -64,11 +72,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{len(slow):4} tests that need longer. To run them: make slow")
     if forbidden(reasons):
         terminalreporter.write_line("FAILED: in CI only absent data may skip a test", red=True)
-
-
-@pytest.fixture(scope="session")
-def demonstrated() -> Comparison:
-    """The models of `penchant demo`, fitted and asked: some seconds, once."""
-    from penchant.evaluation import demonstration
-
-    return demonstration.scored(demonstration.latest_fifth(demonstration.films())[0])

@@ -174,10 +174,9 @@ def test_rather_fewer_people_than_fewer_models() -> None:
     assert list(left_out) == ["als"]
     assert share * 20_000 >= comparison.ENOUGH
     assert plan(1e-9)[1].keys() == {"als", "ease"}
-    assert plan(everything / 3, whole=True) == (
-        1.0,
-        {"als": pytest.approx(left_out["als"], rel=99)},
-    )
+    share, left_out = plan(everything / 3, whole=True)
+    assert share == 1
+    assert left_out
 
 
 def test_a_sample_takes_whole_people() -> None:

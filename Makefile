@@ -52,7 +52,8 @@ bench: .venv-bench/bench.stamp
 
 .venv-bench/bench.stamp: benchmarks/requirements.txt $(TREE) | .venv-bench/bin/pip
 	@echo "Installing penchant and its peers into .venv-bench"
-	@.venv-bench/bin/python $(PIP) -r benchmarks/requirements.txt -e . ./data/movielens
+	@.venv-bench/bin/python $(PIP) -c constraints.txt \
+	  -r benchmarks/requirements.txt -e . ./data/movielens
 	@touch $@
 
 .venv/bin/pip .venv-bench/bin/pip:

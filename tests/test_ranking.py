@@ -22,6 +22,7 @@ from penchant.queries import Queries
 from penchant.ranking import Recommendations, Rules, select, stacked
 
 NAN = float("nan")
+UUIDS = [uuid.UUID(int=5), uuid.UUID(int=6)]
 ITEMS = ["a", "b", "c", "d", "e", "f"]
 SOME = st.lists(st.sampled_from([*ITEMS, "stranger"]), max_size=5)
 SCORE = st.one_of(st.just(NAN), st.sampled_from([-1.0, 0.0, 0.5, 2.0, float("inf"), -float("inf")]))
@@ -201,7 +202,7 @@ def test_strangers_and_people_share_a_table(users, shown, dtype):
 
 @pytest.mark.parametrize(
     ("items", "dtype"),
-    [([5, 6], pl.Int64), (["a", "b"], pl.String), ([uuid.UUID(int=5), uuid.UUID(int=6)], pl.String)],
+    [([5, 6], pl.Int64), (["a", "b"], pl.String), (UUIDS, pl.String)],
     ids=str,
 )  # fmt: skip
 def test_items_keep_their_type_even_in_an_empty_table(items, dtype):

@@ -40,7 +40,7 @@ class EASE(Recommender):
     P = (I - X' K X) / l2 with K = (X X' + l2 I)^-1, and the model keeps K and X: rows of X are then
     part of the model, without the ids of whom they belong to. Otherwise it keeps B.
 
-    Reads the history and its values. A history without evidence, and items nobody met, are NaN.
+    Reads the history and its values. Items nobody met, and histories of no other, give NaN.
 
     Examples
     --------
@@ -87,9 +87,16 @@ class EASE(Recommender):
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
-        scores = self._by_items(x) if hasattr(self, "weights_") else self._by_users(x)
-        scores[np.diff(x.indptr) == 0] = np.nan
-        return scores if items is None else column_scores(scores, items)
+        return column_scores(self._from_weights(x), items)
+
+    def _from_weights(self, x: CSR) -> Scores:
+        """Return (q, items) scores of weighed histories; NaN for those of no item that was met."""
+        by_items = hasattr(self, "weights_")
+        scores = self._by_items(x) if by_items else self._by_users(x)
+        met = self.place_ >= 0 if by_items else ~np.isnan(self.diagonal_)
+        told = np.bincount(x.row_numbers()[met[x.indices]], minlength=len(scores))
+        scores[told == 0] = np.nan
+        return scores
 
     def _by_items(self, x: CSR) -> Scores:
         known = self.place_[x.indices] >= 0
@@ -145,7 +152,7 @@ class EASE(Recommender):
         def weights(codes: Codes) -> Scores:
             n = np.arange(len(codes))
             x = CSR.from_pairs(n, codes, None, (len(codes), len(training.items)))
-            return self._by_items(x) if hasattr(self, "weights_") else self._by_users(x)
+            return self._from_weights(x)
 
         return alike(training, items, k, weights, self.name)
 

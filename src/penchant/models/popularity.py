@@ -73,7 +73,7 @@ class Popularity(Recommender):
             size = len(self.contexts_) * len(data.items)
             within = np.bincount(cells, weights[known], minlength=size)
             share = total / max(total.sum(), 1e-12)
-            mixed = within.reshape(len(self.contexts_), -1) + self.prior * share
+            mixed = within.reshape(len(self.contexts_), len(data.items)) + self.prior * share
             self.within_ = np.where(total > 0, mixed, np.nan).astype(np.float32)
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
@@ -83,7 +83,8 @@ class Popularity(Recommender):
             values = told[self.by].cast(str)
             at = np.full(len(queries), -1, np.int32)
             at[values.is_not_null().to_numpy()] = self.contexts_.encode(values.drop_nulls())
-            scores = np.where(at[:, None] >= 0, self.within_[at], scores)
+            if (at >= 0).any():
+                scores = np.where(at[:, None] >= 0, self.within_[at], scores)
         if items is None:
             return np.ascontiguousarray(scores)
         return column_scores(scores, items)

@@ -1,0 +1,55 @@
+"""Products of sparse rows against dense float64 arithmetic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from naive_core import dense as spelled_out
+from penchant.kernels.csr import CSR
+from penchant.kernels.products import dense_sparse, sparse_dense, sparse_sparse
+
+
+def draw(seed, rows, columns, share):
+    """A sparse matrix, and the same one written out."""
+    rng = np.random.default_rng(seed)
+    r, c = np.nonzero(rng.random((rows, columns)) < share)
+    values = np.round(rng.normal(size=len(r)), 2).astype(np.float32)
+    return CSR.from_pairs(r, c, values, (rows, columns)), spelled_out(r, c, values, (rows, columns))
+
+
+SIZE = st.integers(0, 12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), SIZE, SIZE, SIZE, st.sampled_from([0.0, 0.3, 1.0]))
+def test_products_are_those_of_dense_matrices(seed, m, n, p, share):
+    left, dense_left = draw(seed, m, n, share)
+    right, dense_right = draw(seed + 1, n, p, 0.4)
+    expected = dense_left @ dense_right
+    of = {
+        "sparse_sparse": sparse_sparse(left, right),
+        "sparse_dense": sparse_dense(left, dense_right.astype(np.float32)),
+        "dense_sparse": dense_sparse(dense_left.astype(np.float32), right),
+    }
+    for name, found in of.items():
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_mean_something(value):
+    matrix = CSR.from_pairs([0, 1], [0, 1], [1, 1], (2, 2))
+    dense = np.array([[value, 1], [2, 3]], np.float32)
+    np.testing.assert_array_equal(sparse_dense(matrix, dense), dense)
+    np.testing.assert_array_equal(dense_sparse(dense, matrix), dense)
+
+
+def test_arrays_of_any_layout_will_do():
+    matrix, written = draw(3, 5, 4, 0.5)
+    wide = np.asfortranarray(np.arange(20, dtype=np.float32).reshape(4, 5).T)
+    np.testing.assert_allclose(dense_sparse(wide.T, matrix), wide.T @ written, rtol=1e-5)
+    part = matrix.rows(1, 4)
+    np.testing.assert_allclose(sparse_dense(part, np.eye(4, dtype=np.float32)), written[1:4])

@@ -68,13 +68,18 @@ def note(text: str) -> None:
 def yourself() -> str:
     """Return how this program is called from here, so that lines it suggests can be pasted."""
     ours = Path(sys.argv[0])
-    if ours.name != "penchant":
-        return "penchant"
-    found = shutil.which("penchant")
-    if found is not None and Path(found).resolve() == ours.resolve():
-        return "penchant"
-    here = os.path.relpath(ours.absolute())
-    return here if not here.startswith("..") else str(ours.absolute())
+    if ours == Path(__file__).parents[1] / "__main__.py":
+        return f"{_called(Path(sys.executable))} -m penchant"
+    return _called(ours) if ours.name == "penchant" else "penchant"
+
+
+def _called(program: Path) -> str:
+    """Return the name of a program if that finds it, else the shortest path from here."""
+    found = shutil.which(program.name)
+    if found is not None and os.path.samefile(found, program):
+        return program.name
+    here = os.path.relpath(program.absolute())
+    return str(program.absolute()) if here.startswith("..") else here
 
 
 @contextmanager

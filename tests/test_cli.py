@@ -1,0 +1,412 @@
+"""The command line, as a newcomer meets it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+import penchant as pt
+from penchant.cli import app
+from penchant.evaluation import demonstration
+from penchant.evaluation.comparison import Comparison
+
+PLANTED = Path(pt.__file__).parent / "planted"
+RATINGS, ITEMS = PLANTED / "ratings.csv", PLANTED / "items.csv"
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in an empty folder; a mistake must end in one line, not in a traceback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*words: object, ok: bool = True) -> Result:
+        found = CliRunner().invoke(app, [str(word) for word in words])
+        assert "Traceback" not in found.output
+        if ok:
+            assert found.exit_code == 0, found.output
+        else:
+            assert found.exit_code == 2, (found.output, found.exception)
+            assert isinstance(found.exception, SystemExit)
+        return found
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def ease(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "ease.model"
+    pt.save(pt.EASE(l2=20.0).fit(pt.datasets.planted()), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "hybrid.model"
+    parts = [pt.ContentBased(), pt.ItemKNN(), pt.Popularity()]
+    pt.save(pt.Weighted(parts, weights=[0.5, 0.4, 0.1]).fit(pt.datasets.planted()), path)
+    return path
+
+
+# The way of a newcomer.
+
+
+def test_help_names_every_command_and_where_to_begin(run: Run) -> None:
+    text = run("--help").stdout
+    for command in ("demo", "compare", "fit", "evaluate", "recommend", "similar", "explain",
+                    "doctor"):  # fmt: skip
+        assert re.search(rf"│ {command} ", text), command
+        assert "Usage" in run(command, "--help").stdout
+    assert "penchant demo" in text
+    assert run("--version").stdout.strip() == pt.__version__
+
+
+def test_fit_recommend_similar_explain(run: Run, tmp_path: Path) -> None:
+    said = run("fit", RATINGS, "--items", ITEMS, "--model", "als", "--set", "factors=8",
+               "--set", "epochs=3", "--out", "small.model")  # fmt: skip
+    assert "ALS(factors=8, " in said.stdout
+    assert "2,326 events" in said.stdout
+    assert "columns user = 'user', item = 'item', value = 'rating', time = 'timestamp'" in " ".join(
+        said.stderr.split()
+    )
+    model = pt.load(tmp_path / "small.model")
+    assert model == pt.ALS(factors=8, epochs=3)
+    told = run("recommend", "small.model", "--data", RATINGS, "--user", "0", "-k", "3")
+    assert " 1. " in told.stdout or told.stdout.startswith("1. ")
+    assert "because you liked" in told.stdout
+    asked = pt.datasets.planted().queries(users=[0])
+    for title in model.recommend(asked, 3).to_frame()["title"]:
+        assert title in told.stdout
+    assert "Action story" in run("similar", "small.model", "Action story 0").stdout
+    why = run("explain", "small.model", "Action story 4", "--likes", "Action story 0").stdout
+    assert why.startswith("Action story 4: score")
+    assert "history: Action story 0" in why
+
+
+def test_the_line_that_fit_suggests_works(run: Run) -> None:
+    said = run("fit", "planted", "--model", "ease", "--out", "a b.model").stdout
+    line = said.partition("Now try: ")[2].strip()
+    words = shlex.split(line)
+    assert words[1:3] == ["recommend", "a b.model"]
+    assert "because you liked" in run(*words[1:]).stdout
+
+
+def test_a_model_is_replaced_only_if_asked(run: Run) -> None:
+    run("fit", "planted", "--model", "popularity")
+    said = run("fit", "planted", "--model", "popularity", ok=False)
+    assert "popularity.model is there already; --overwrite" in said.stderr
+    run("fit", "planted", "--model", "popularity", "--overwrite")
+
+
+def test_the_hybrid_is_fitted_of_all_or_of_named_parts(run: Run, tmp_path: Path) -> None:
+    run("fit", RATINGS, "--part", "ease", "--part", "popularity", "--set", "holdout=0.2",
+        "--out", "two.model")  # fmt: skip
+    model = pt.load(tmp_path / "two.model")
+    assert isinstance(model, pt.Weighted)
+    assert [type(part).__name__ for part in model.parts] == ["EASE", "Popularity"]
+    assert model.holdout == 0.2
+    assert "--part" in run("fit", RATINGS, "--model", "als", "--part", "ease", ok=False).stderr
+
+
+def test_evaluate_shows_a_table_and_gives_the_numbers(run: Run) -> None:
+    said = run("evaluate", RATINGS, "--model", "ease", "--model", "item-knn")
+    for word in ("NDCG@10", "ease", "item-knn", "Popularity (baseline)"):
+        assert word in said.stdout
+    csv = run("evaluate", RATINGS, "--model", "ease", "--set", "l2=20", "--format", "csv").stdout
+    split = pt.split.last(pt.datasets.planted(), fraction=0.2)
+    expected = pt.evaluate(pt.EASE(l2=20).fit(split.train), split, pt.NDCG(10))
+    row = pl.read_csv(io.StringIO(csv)).row(0, named=True)
+    assert row["metric"] == "NDCG@10"
+    assert row["value"] == pytest.approx(expected[pt.NDCG(10)])
+    rated = run("evaluate", RATINGS, "--model", "svd", "--split", "random", "--format", "json")
+    assert "RMSE" in {row["metric"] for row in json.loads(rated.stdout)}
+
+
+@pytest.mark.parametrize("by", ["last", "random", "time", "users"])
+def test_evaluate_splits_as_asked(run: Run, by: str) -> None:
+    run("evaluate", RATINGS, "--model", "popularity", "--split", by, "--format", "csv")
+
+
+def test_compare_goes_from_a_file_to_a_line_to_paste(run: Run, tmp_path: Path) -> None:
+    said = run("compare", RATINGS, "--items", ITEMS, "--report", "page.html").stdout
+    for word in ("2,326 rows", "Held out: each person's latest 20%", "above popularity", "hybrid",
+                 "Person ", "because you liked"):  # fmt: skip
+        assert word in said, word
+    best = re.search(r"^Use ([\w-]+):", said, re.MULTILINE)
+    assert best
+    page = (tmp_path / "page.html").read_text()
+    assert f"Use {best[1]}" in page
+    line = said.strip().splitlines()[-1]
+    assert line in page.replace("&#x27;", "'")
+    words = shlex.split(line)
+    assert words[1:5] == ["fit", str(RATINGS), "--model", best[1]]
+    assert f"saved as {words[-1]}" in run(*words[1:]).stdout
+
+
+# Who is asking.
+
+
+def test_likes_are_titles_with_typos_or_ids(run: Run, ease: Path) -> None:
+    exact = run("recommend", ease, "--likes", "Action story 0", "--format", "csv")
+    typo = run("recommend", ease, "--likes", "Acton stroy 0", "--format", "csv")
+    by_id = run("recommend", ease, "--likes", "0", "--format", "csv")
+    assert exact.stdout == typo.stdout == by_id.stdout
+    assert "taken as Action story 0 (id 0)" in typo.stderr
+    assert not exact.stderr
+    asked = pt.datasets.planted().queries(likes=[[0]])
+    expected = pt.load(ease).recommend(asked).to_frame()
+    assert pl.read_csv(io.StringIO(exact.stdout))["item"].to_list() == expected["item"].to_list()
+    near = run("recommend", ease, "--likes", "Action story 101", ok=False).stderr
+    assert "could mean" in near
+    assert "(id " in near
+
+
+def test_tastes_are_read_by_models_that_can(run: Run, ease: Path, hybrid: Path) -> None:
+    found = json.loads(run("recommend", hybrid, "--tastes", "sci-fi", "--format", "json").stdout)
+    assert [row["genres"] for row in found[:3]] == ["Sci-Fi"] * 3
+    assert found[0]["user"] is None
+    assert found[0]["reason"] == "because you like Sci-Fi"
+    assert "does not read tastes" in run("recommend", ease, "--tastes", "Sci-Fi", ok=False).stderr
+    assert "Did you mean" in run("recommend", hybrid, "--tastes", "ScyFi", ok=False).stderr
+
+
+def test_who_is_asking_must_be_said_and_be_one(run: Run, ease: Path) -> None:
+    for words, said in (
+        ([], "who is asking?"),
+        (["--user", "1"], "name the file with --data"),
+        (["--user", "1", "--likes", "2"], "not both"),
+        (["--user", "900", "--data", RATINGS], "900"),
+        (["--user", "bob", "--data", RATINGS], "ids here are like 0"),
+        (["--likes", "1", "-k", "0"], "at least 1, got 0"),
+    ):
+        assert said in run("recommend", ease, *words, ok=False).stderr
+
+
+def test_no_list_is_explained(run: Run, tmp_path: Path) -> None:
+    pt.save(pt.ContentBased().fit(pt.datasets.planted()), tmp_path / "content.model")
+    events = {"user": [1, 2], "item": [500, 0]}  # item 500 is none of the model's
+    pl.DataFrame(events).write_csv(tmp_path / "other.csv")
+    said = run("recommend", "content.model", "--data", "other.csv", "--user", "1")
+    assert "has nothing to say to this person" in said.stderr
+
+
+def test_similar_items_of_a_hybrid_are_those_of_a_part(run: Run, hybrid: Path) -> None:
+    said = run("similar", hybrid, "Comedy story 1", "--format", "csv")
+    assert "as ContentBased sees it" in said.stderr
+    assert pl.read_csv(io.StringIO(said.stdout))["genres"][0] == "Comedy"
+    pt.save(pt.Popularity().fit(pt.datasets.planted()), "popular.model")
+    assert "which items are alike" in run("similar", "popular.model", "0", ok=False).stderr
+
+
+def test_shares_add_up_in_every_format(run: Run, hybrid: Path) -> None:
+    words = ["explain", hybrid, "Comedy story 5", "--likes", "Comedy story 1"]
+    rows = json.loads(run(*words, "--format", "json").stdout)
+    score = re.search(r"score (\S+)", run(*words).stdout)
+    assert score
+    assert sum(row["amount"] for row in rows) == pytest.approx(float(score[1]), rel=1e-3)
+    assert rows[0]["kind"] == "base"
+
+
+# Mistakes.
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare", "nowhere.csv"], "no such file or folder: nowhere.csv"),
+        (["compare", "odd.csv"], "no user column found among who, what, stars.*--user-column"),
+        (["fit", "odd.csv", "--user-column", "whom"], "no column 'whom'.*Did you mean who"),
+        (["fit", "odd.csv", "--user-column", "who"], "--item-column"),
+        (["compare", "empty.csv"], "empty.csv is empty"),
+        (["compare", "one.csv"], "nobody in one.csv has two events"),
+        (["compare", "planted", "--minutes", "-1"], "minutes must be a positive number"),
+        (["compare", "planted", "--report", "nowhere/x.html"], "there is no folder"),
+        (["compare", "planted", "--items", "odd.csv"], "it needs no columns or items"),
+        (["fit", "planted", "--model", "als", "--set", "factor=8"], "Did you mean factors"),
+        (["fit", "planted", "--model", "als", "--set", "factors=x"], "a whole number, got 'x'"),
+        (["fit", "planted", "--model", "als", "--set", "factors=0"], "at least 1, got 0"),
+        (["fit", "planted", "--model", "als", "--set", "factors"], "NAME=VALUE"),
+        (["fit", "planted", "--model", "best"], "'best' is not one of"),
+        (["fit", "one.csv", "--model", "content-based"], "add --items FILE"),
+        (["recommend", "nowhere.model", "--likes", "1"], "nowhere.model"),
+        (["recommend", "odd.csv", "--likes", "1"], "odd.csv"),
+        (["recomend"], "recommend"),
+    ],
+)
+def test_a_mistake_is_one_line_that_helps(
+    run: Run, tmp_path: Path, words: list[str], said: str
+) -> None:
+    (tmp_path / "odd.csv").write_text("who,what,stars\n1,2,3\n")
+    (tmp_path / "one.csv").write_text("user,item\n1,2\n")
+    (tmp_path / "empty.csv").touch()
+    found = run(*words, ok=False).stderr
+    assert re.search(said, " ".join(found.replace("│", " ").split()))
+
+
+BAD = """user,item,rating,timestamp
+1,a,5,100
+1,b,much,101
+2,a,,102
+,a,3,103
+2,b,4,-5
+2,c,4,99
+"""
+
+
+def test_rows_that_cannot_be_used_are_counted_or_stop(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text(BAD)
+    said = " ".join(run("fit", "bad.csv", "--model", "popularity").stderr.split())
+    assert "left out 3 rows" in said
+    assert "1 without a user" in said
+    assert "1 rows record no value" in said
+    strict = run("fit", "bad.csv", "--model", "ease", "--strict", ok=False).stderr
+    assert "3 of 6 rows cannot be used" in strict
+    assert "(line 5)" in strict
+
+
+def test_columns_can_be_named(run: Run, tmp_path: Path) -> None:
+    frame = pl.read_csv(RATINGS).rename(dict(zip(["user", "item", "rating", "timestamp"], "wxyz")))
+    frame.write_parquet(tmp_path / "odd.parquet")
+    frame.write_csv(tmp_path / "odd.tsv", separator="\t")
+    named = ["--user-column", "w", "--item-column", "x", "--value-column", "y",
+             "--time-column", "z"]  # fmt: skip
+    lists = []
+    for file in (RATINGS, "odd.parquet", "odd.tsv"):
+        words = [] if file is RATINGS else named
+        run("fit", file, *words, "--model", "ease", "--out", "m", "--overwrite")
+        asked = run("recommend", "m", "--data", file, *words, "--user", "3", "--format", "csv")
+        lists.append(asked.stdout)
+    assert lists[0] == lists[1] == lists[2]
+
+
+def test_what_was_liked_can_be_a_rating(run: Run, tmp_path: Path) -> None:
+    run("fit", RATINGS, "--model", "popularity", "--liked", "4", "--out", "m")
+    model = pt.load(tmp_path / "m")
+    assert model.training_.feedback == pt.Feedback(liked=4.0)
+
+
+def test_an_unwritable_place_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    assert "report.html" in run("compare", "planted", ok=False).stderr
+
+
+def test_ctrl_c_is_quiet(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("penchant.datasets.planted", interrupted)
+    found = CliRunner().invoke(app, ["fit", "planted", "--model", "ease"])
+    assert found.exit_code == 130
+    assert "Traceback" not in found.output
+
+
+def test_without_the_data_package_the_pip_line_is_said(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "penchant_movielens", None)
+    for command in (["demo"], ["compare", "movielens"]):
+        said = run(*command, ok=False).stderr
+        assert 'pip install "penchant[demo]"' in said
+
+
+# The demo, on models fitted once for all tests.
+
+
+@pytest.fixture
+def demo(run: Run, demonstrated: Comparison, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(demonstration, "scored", lambda *_: demonstrated)
+    return run("demo").stdout
+
+
+def test_the_demo_prints_what_was_measured(demo: str, demonstrated: Comparison) -> None:
+    said = " ".join(demo.split())
+    for row in demonstrated.to_frame().iter_rows(named=True):
+        assert f"{row['model']} {row['ndcg']:.4f}" in said
+    assert all(line in said for line in demonstration.hybrid_against_its_parts(demonstrated))
+    for one in (demonstration.without_history, demonstration.without_ratings):
+        assert f"{one(demonstrated).scores['hybrid']:.4f}" in said
+    for word in ("100,836 ratings", "GroupLens", "Harper", "28 people", "because you liked",
+                 "because you like Sci-Fi"):  # fmt: skip
+        assert word in said, word
+
+
+def test_the_demo_ends_with_commands_that_work(demo: str, run: Run) -> None:
+    lines = [line.strip() for line in demo.partition("Next, try")[2].splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("penchant ")]
+    assert [words[0] for words in commands] == ["fit", "recommend", "compare"]
+    # On the small made-up data here; `make slow` pastes them as they are.
+    films = {"movielens": "planted", "Toy Story": "Action story 0", "Babe": "Action story 4"}
+    for words in commands:
+        run(*[films.get(word, word) for word in words])
+
+
+@pytest.mark.slow
+def test_the_demo_and_its_commands_as_pasted(tmp_path: Path) -> None:
+    penchant = Path(sys.executable).with_name("penchant")
+    shown = subprocess.run([penchant, "demo"], cwd=tmp_path, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert not shown.stderr
+    lines = [line.strip() for line in shown.stdout.partition("Next, try")[2].splitlines()]
+    commands = [line for line in lines if "penchant " in line and not line.startswith("Instead")]
+    assert len(commands) == 3
+    for line in commands:
+        done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, (line, done.stderr)
+
+
+# As a process of its own.
+
+
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from penchant.cli import app\n"
+        "assert CliRunner().invoke(app, ['fit', '--help']).exit_code == 0\n"
+        "heavy = {'numpy', 'scipy', 'numba', 'polars', 'sklearn', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_but_the_result_goes_to_standard_output(ease: Path) -> None:
+    done = python("-m", "penchant", "recommend", str(ease), "--likes", "0", "--format", "json")
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)) == 10
+    assert not done.stderr  # no progress without a terminal
+
+
+def test_a_closed_pipe_ends_it_quietly(ease: Path) -> None:
+    words = [sys.executable, "-m", "penchant", "recommend", str(ease), "--likes", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_doctor_tells_what_is_here(run: Run) -> None:
+    said = run("doctor").stdout
+    for word in (pt.__version__, "numba", "BLAS", "kernels use", "demo: penchant-movielens",
+                 "folder", "as it should be"):  # fmt: skip
+        assert word in said, word
+    rows = json.loads(run("doctor", "--format", "json").stdout)
+    assert {"part", "what", "found"} == set(rows[0])

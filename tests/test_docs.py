@@ -178,3 +178,15 @@ def test_every_public_name_is_in_the_reference():
     for public, home in pt._HOME.items():
         told = rf"^::: penchant\.{home}(\.{public})?$"
         assert re.search(told, text, re.M) or f"`{public}" in elsewhere, public
+
+
+def test_every_public_name_is_in_an_example_that_runs():
+    """Apart from errors, and from types that are only ever returned."""
+    returned = {"Evaluation", "Split"}
+    examples = "".join(code for page in PAGES for _, code, _ in blocks(page))
+    for module in modules():
+        for test in doctest.DocTestFinder().find(importlib.import_module(module)):
+            examples += "".join(example.source for example in test.examples)
+    for public, home in pt._HOME.items():
+        if home != "errors" and public not in returned:
+            assert re.search(rf"\b{public}\b", examples), public

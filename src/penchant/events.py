@@ -421,7 +421,7 @@ class _Parser:
             if size < limit
         )  # fmt: skip
         # Beyond the limit (and for infinities, and NaN) the product would not be a time.
-        fits = (numbers.abs() < int(2**62 / max(factor, 1))).fill_null(value=False)
+        fits = (numbers.abs() < (2**63 - 1) // max(int(factor), 1)).fill_null(value=False)
         if numbers.dtype == pl.Int64:
             scaled = numbers // 1000 if factor < 1 else numbers * int(factor)
         else:

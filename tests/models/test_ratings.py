@@ -5,8 +5,9 @@ import pytest
 
 import penchant as pt
 from naive_ratings import biases, dataset, descend, some
+from penchant.histories import Histories
 from penchant.kernels import threads
-from penchant.recommender import Embeds, Explains
+from penchant.recommender import Embeds, Explains, Recommender
 from penchant.testing import BrokenLaw, check_recommender
 from penchant.testing.case import rated
 
@@ -172,3 +173,18 @@ def test_svd_is_explained_by_what_was_liked_of_the_same_group():
     liked = [s for s in told.top(10) if s.id % 4 == 0]
     assert all(s.amount > 0 for s in liked)
     assert told.sentence().startswith(f"because you liked {liked[0].id} and {liked[1].id}")
+
+
+@pytest.mark.parametrize("model", [pt.SVD(), pt.Biases()], ids=lambda m: m.name)
+def test_known_people_are_answered_without_their_history(model: Recommender) -> None:
+    data = pt.datasets.planted()
+    model.fit(data)
+    pairs = [(0, 4), (7, 3), (7, 90), (0, 9)]
+    stored, placed = pt.predict(model, pairs), pt.predict(model, pairs, data)
+    assert np.allclose(stored["prediction"], placed["prediction"], atol=1e-5)
+    strangers = pt.predict(model, [(-1, 4), (-2, 4)])["prediction"]
+    assert strangers[0] == strangers[1] != stored["prediction"][0]
+    quiet = replace(data.queries(users=[7]), histories=Histories.empty(1, ("rating",)))
+    told = pt.explain(model, quiet, item=3)
+    assert told.shares == ()
+    assert told.base == told.score

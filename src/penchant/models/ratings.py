@@ -39,7 +39,8 @@ class Biases(Recommender):
     ``BaselineOnly`` of the library Surprise, with its defaults (Koren, "Factor in the Neighbors",
     TKDD 2010, section 2.2). It orders items alike for everyone, best rated first.
 
-    Reads the ratings in the history; without any, b(u) is 0. Items that nobody rated are NaN.
+    Reads the ratings in the history; without any, a known person's stored b(u), or 0 for a
+    stranger. Items that nobody rated are NaN.
 
     Examples
     --------
@@ -58,8 +59,8 @@ class Biases(Recommender):
 
     @property
     def reads(self) -> frozenset[str]:
-        """The history, and the ratings recorded in it."""
-        return frozenset({"history", "values"})
+        """The ratings in the history; the user, of whom something is stored, without any."""
+        return frozenset({"user", "history", "values"})
 
     @property
     def scores(self) -> str:
@@ -67,15 +68,22 @@ class Biases(Recommender):
         return "rating"
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
+        ratings = ratings_of(data, self)
         mean, item_bias, _ = fit_biases(
-            ratings_of(data, self), item_penalty=self.item_penalty,
+            ratings, item_penalty=self.item_penalty,
             user_penalty=self.user_penalty, epochs=self.epochs,
         )  # fmt: skip
         self.base_ = (mean + item_bias).astype(np.float32)
+        self.people_ = self._placed(less(ratings, self.base_))
+
+    def _placed(self, left: CSR) -> NDArray[np.float32]:
+        """Return (q,) what is usual for each person of whom ``left`` holds ratings less base."""
+        return shrunk_means(left, self.user_penalty).astype(np.float32)
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        bias = shrunk_means(residuals(self.training_, queries, self.base_), self.user_penalty)
-        scores: Scores = bias.astype(np.float32)[:, None] + self.base_
+        left = residuals(self.training_, queries, self.base_)
+        bias = recalled(self._placed(left), self.people_, queries, left)
+        scores: Scores = bias[:, None] + self.base_
         return column_scores(scores, items)
 
     def explain(self, query: Queries, item: int) -> Explanation:
@@ -83,9 +91,11 @@ class Biases(Recommender):
         own, mine = self._own(query), self._own_item(query, item)
         left = residuals(self._trained(), own, self.base_)
         score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        base = float(self.base_[mine]) if mine >= 0 else np.nan
+        if np.isnan(score) or not left.nnz:
+            return self._explained(query, item, score, (), score)
+        base = float(self.base_[mine])
         amounts = left.data.astype(np.float64) / (left.nnz + self.user_penalty)
-        return self._explained(query, item, base, _shares(own, left.indices, amounts, base), score)
+        return self._explained(query, item, base, _shares(own, left.indices, amounts), score)
 
 
 @dataclass(kw_only=True)
@@ -96,15 +106,15 @@ class SVD(Recommender):
     step for step as ``SVD`` of the library Surprise and with its defaults (Funk 2006; Koren, Bell
     and Volinsky, "Matrix Factorization Techniques for Recommender Systems", IEEE Computer 2009).
 
-    Of people, the model keeps only how they are distributed: the mean of ``(p, b)`` and its
+    Of people, the model keeps how they are distributed: the mean of ``(p, b)`` and its
     ``directions`` largest principal components. Whoever asks, met in training or not, is then
     placed by their own ratings: the posterior mean under that normal distribution, with the error
     left by the descent as noise, which is a ridge regression. That predicts better than the
     vectors that descent itself gives to people, reacts to the last rating, and adds up to shares
-    (docs/models/svd.md has the numbers).
+    (docs/models/svd.md has the numbers). Where their training ratings place people is stored.
 
-    Reads the ratings in the history; without any, the answer is the average person's. Items that
-    nobody rated are NaN: their factors would be the random start.
+    Reads the ratings in the history; without any, a known person's stored place, or the average
+    person's answer. Items that nobody rated are NaN: their factors would be the random start.
 
     Examples
     --------
@@ -127,8 +137,8 @@ class SVD(Recommender):
 
     @property
     def reads(self) -> frozenset[str]:
-        """The history, and the ratings recorded in it."""
-        return frozenset({"history", "values"})
+        """The ratings in the history; the user, of whom something is stored, without any."""
+        return frozenset({"user", "history", "values"})
 
     @property
     def scores(self) -> str:
@@ -165,6 +175,11 @@ class SVD(Recommender):
         met = np.bincount(ratings.indices, minlength=n_items) > 0
         self.base_ = np.where(met, base, np.nan).astype(np.float32)
         self.noise_ = np.array(max(error, 1e-6))
+        self.people_ = self._placed(less(ratings, self.base_))
+
+    def _placed(self, left: CSR) -> NDArray[np.float32]:
+        """Return (q, directions) where ratings less base, rows of ``left``, place people."""
+        return sgd.fold_in(left, self.loadings_, float(self.noise_))
 
     def _vectors(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """Return n random vectors, with zeros on their right."""
@@ -174,7 +189,7 @@ class SVD(Recommender):
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         left = residuals(self.training_, queries, self.base_)
-        people = sgd.fold_in(left, self.loadings_, float(self.noise_))
+        people = recalled(self._placed(left), self.people_, queries, left)
         if items is None:
             return self.base_ + people @ self.loadings_.T
         if items.ndim == 1:
@@ -188,8 +203,9 @@ class SVD(Recommender):
 
     def user_vectors(self, queries: Queries) -> NDArray[np.float32]:
         """Return (q, d + 1) vectors: where each asker's ratings place them, and a 1."""
-        left = residuals(self._trained(), self._own(queries), self.base_)
-        people = sgd.fold_in(left, self.loadings_, float(self.noise_))
+        own = self._own(queries)
+        left = residuals(self._trained(), own, self.base_)
+        people = recalled(self._placed(left), self.people_, own, left)
         return np.column_stack([people, np.ones(len(people), np.float32)])
 
     def item_vectors(self) -> NDArray[np.float32]:
@@ -204,12 +220,14 @@ class SVD(Recommender):
         """
         own, mine = self._own(query), self._own_item(query, item)
         score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        base = float(self.base_[mine]) if mine >= 0 else np.nan
         left = residuals(self._trained(), own, self.base_)
+        if np.isnan(score) or not left.nnz:
+            return self._explained(query, item, score, (), score)
+        base = float(self.base_[mine])
         x = self.loadings_[left.indices].astype(np.float64)
         matrix = x.T @ x + float(self.noise_) * np.eye(x.shape[1])
         amounts = left.data * (x @ np.linalg.solve(matrix, self.loadings_[mine].astype(np.float64)))
-        return self._explained(query, item, base, _shares(own, left.indices, amounts, base), score)
+        return self._explained(query, item, base, _shares(own, left.indices, amounts), score)
 
 
 def ratings_of(data: Dataset, model: Recommender) -> CSR:
@@ -228,9 +246,23 @@ def ratings_of(data: Dataset, model: Recommender) -> CSR:
     return ratings
 
 
+def recalled(
+    placed: NDArray[np.float32], stored: NDArray[np.float32], queries: Queries, left: CSR
+) -> NDArray[np.float32]:
+    """Return ``placed``, but what is ``stored`` for known people whose query brings no ratings."""
+    silent = (np.diff(left.indptr) == 0) & (queries.user >= 0)
+    if silent.any():
+        placed[silent] = stored[queries.user[silent]]
+    return placed
+
+
 def residuals(training: Training, queries: Queries, base: NDArray[np.float32]) -> CSR:
     """Return askers x items: their last ratings less ``base``, where that is not NaN."""
-    ratings = training.feedback.ratings(queries.histories, len(queries.items))
+    return less(training.feedback.ratings(queries.histories, len(queries.items)), base)
+
+
+def less(ratings: CSR, base: NDArray[np.float32]) -> CSR:
+    """Return people x items: their ratings less ``base``, where that is not NaN."""
     left = ratings.data - base[ratings.indices]
     known = ~np.isnan(left)
     if known.all():
@@ -239,11 +271,7 @@ def residuals(training: Training, queries: Queries, base: NDArray[np.float32]) -
     return CSR.from_pairs(rows, ratings.indices[known], left[known], ratings.shape)
 
 
-def _shares(
-    queries: Queries, items: Codes, amounts: NDArray[np.floating], base: float
-) -> tuple[Share, ...]:
-    """Return what each rating adds; nothing where there is no score to add to."""
-    if np.isnan(base):
-        return ()
+def _shares(queries: Queries, items: Codes, amounts: NDArray[np.floating]) -> tuple[Share, ...]:
+    """Return what each rating adds."""
     ids = queries.items.decode(items)
     return tuple(Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True))

@@ -410,3 +410,26 @@ def test_doctor_tells_what_is_here(run: Run) -> None:
         assert word in said, word
     rows = json.loads(run("doctor", "--format", "json").stdout)
     assert {"part", "what", "found"} == set(rows[0])
+
+
+# The documentation.
+
+CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE = Path(__file__).parents[1] / "docs" / "command-line.md"
+
+
+def test_the_commands_of_the_page_do_what_it_shows(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    Path("ratings.csv").write_bytes(RATINGS.read_bytes())
+    Path("movies.csv").write_bytes(ITEMS.read_bytes())
+    ran = 0
+    for block in CONSOLE.findall(PAGE.read_text(encoding="utf-8")):
+        for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, expected = one.partition("\n")
+            output = run(*shlex.split(command)[1:]).output
+            shown = "\n".join(line.rstrip() for line in output.splitlines())
+            assert expected.rstrip().removesuffix("…") in shown, (command, shown)
+            ran += 1
+    assert ran == 9

@@ -432,4 +432,4 @@ def test_the_commands_of_the_page_do_what_it_shows(
             shown = "\n".join(line.rstrip() for line in output.splitlines())
             assert expected.rstrip().removesuffix("…") in shown, (command, shown)
             ran += 1
-    assert ran == 9
+    assert ran == 10

@@ -217,7 +217,7 @@ def test_every_public_model_is_known_and_sampled():
 
 KINDS = [
     st.integers(-(2**63), 2**63 - 1),
-    st.text(st.characters(codec="utf-8"), min_size=1),
+    st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip),
     st.uuids(),
 ]
 ids_of_one_type = st.one_of(st.lists(k, min_size=2, max_size=6, unique=True) for k in KINDS)
@@ -387,10 +387,20 @@ def test_ease_on_movielens_is_small(movielens, tmp_path):
     assert size(tmp_path / "m") < 4e6  # 3.5 MB; the item-to-item weights would be 380 MB
 
 
-def test_a_matrix_with_indices_out_of_bounds_is_not_loaded(few_people, tmp_path):
+@pytest.mark.parametrize("change", ["beyond", "negative", "backwards", "too few"])
+def test_a_matrix_that_would_lead_compiled_code_astray_is_not_loaded(change, few_people, tmp_path):
     model = Remembers().fit(few_people)
     met = model.met_
-    model.met_ = dataclasses.replace(met, indices=met.indices + np.int32(met.columns))
+    ends = met.indptr.copy()
+    ends[1], ends[2] = ends[2], ends[1]
+    model.met_ = {
+        "beyond": dataclasses.replace(met, indices=met.indices + np.int32(1)),
+        "negative": dataclasses.replace(met, indices=met.indices - np.int32(met.indices.max() + 1)),
+        "backwards": dataclasses.replace(met, indptr=ends),
+        "too few": dataclasses.replace(met, data=met.data[1:]),
+    }[change]
+    if change == "beyond":
+        model.met_ = dataclasses.replace(model.met_, columns=int(met.indices.max()) + 1)
     pt.save(model, tmp_path / "m")
     with pytest.raises(pt.BadArtifact, match="no CSR matrix"):
         pt.load(tmp_path / "m", known=(Remembers,))

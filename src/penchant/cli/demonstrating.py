@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from penchant.evaluation.demonstration import Situation
 
 MEANING = (
-    "NDCG: how high in the list of ten the films stand that were rated next; 1 is best.",
-    "Recall: share of the films that were rated next. Coverage: share of all films that",
-    "anybody was shown. Novelty: how few people had met them; 1 more is half as many.",
-    "Diversity: how little the ten have in common by genre, 0 to 1.",
+    "NDCG: how high in the list of ten the films stand that were rated next; 1 is best. Recall: "
+    "share of the films that were rated next. Coverage: share of all films that anybody was shown. "
+    "Novelty: how few people had met them; 1 more is half as many. Diversity: how little the ten "
+    "have in common by genre, 0 to 1."
 )
 """The metrics in plain words; each has its exact definition in the documentation."""
 
@@ -53,8 +53,7 @@ def demo() -> None:
     _title(console, "How good are they?")
     console.print(telling.leaderboard(found))
     console.print()
-    for line in MEANING:
-        console.print(line, style="dim", markup=False)
+    console.print(MEANING, style="dim")
     console.print(
         "\nThe hybrid weighs all the others. Its weights were learned within the training part: "
         + ", ".join(f"{name} {weight:.2f}" for name, weight in d.weights(found).items())

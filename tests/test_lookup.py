@@ -122,3 +122,10 @@ def test_typed_ids_take_the_type_of_the_ids() -> None:
         typed("twelve", pt.IdMap([12]))
     with pytest.raises(pt.UnknownId, match="13"):
         typed("13", pt.IdMap([12]))
+
+
+def test_another_number_is_no_typo() -> None:
+    films = Titles(pt.IdMap([1, 2]), pl.Series(["Lethal Weapon 3 (1992)", "Alien (1979)"]))
+    with pytest.raises(pt.UnknownId, match=r"could mean 'Lethal Weapon 3 \(1992\)'"):
+        films.find("Lethal Weapon 7")
+    assert films.find("Lethal Waepon 3").item == 1

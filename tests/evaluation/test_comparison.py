@@ -9,6 +9,7 @@ import pytest
 import penchant as pt
 from penchant.evaluation import comparison
 from penchant.evaluation.comparison import Comparison, Step, compare, contenders, cut, example
+from penchant.evaluation.evaluator import Estimate
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,45 @@ def test_without_signal_popularity_is_the_model_to_use() -> None:
     said = compare(pt.datasets.planted(noise=1.0))
     assert said.best == "popularity"
     assert said.because[0].startswith("Use popularity: nothing beats it here, because ")
+
+
+class Judged:
+    """An evaluation of which only what a choice looks at is there, +-0.01 for every interval."""
+
+    metrics = (pt.NDCG(10),)
+    asked = tuple(range(500))
+
+    def __init__(self, **values: float) -> None:
+        self.values = {name.replace("_", "-"): value for name, value in values.items()}
+        self.models = tuple(self.values)
+
+    def value(self, metric: object, name: str) -> float:
+        return self.values[name]
+
+    def difference(self, metric: object, name: str, other: str) -> Estimate:
+        apart = self.values[name] - self.values[other]
+        return Estimate(apart, apart - 0.01, apart + 0.01)
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [
+        ({"popularity": 0.1, "ease": 0.13, "als": 0.12, "hybrid": 0.1}, "ease"),
+        ({"popularity": 0.1, "ease": 0.13, "als": 0.12, "hybrid": 0.135}, "ease"),
+        ({"popularity": 0.1, "ease": 0.13, "als": 0.12, "hybrid": 0.15}, "hybrid"),
+        ({"popularity": 0.1, "ease": 0.105, "als": 0.09, "hybrid": 0.09}, "popularity"),
+        ({"popularity": 0.1, "ease": 0.08, "als": 0.09, "hybrid": 0.07}, "popularity"),
+        # Level with the hybrid, yet not clearly above popularity: only the hybrid is.
+        ({"popularity": 0.1, "ease": 0.109, "als": 0.09, "hybrid": 0.111}, "hybrid"),
+    ],
+)
+def test_the_choice(values: dict[str, float], best: str) -> None:
+    split = pt.split.last(pt.datasets.planted(), fraction=0.2)
+    chosen, said = comparison._choice(Judged(**values), values, dict.fromkeys(values, 1.0), split)
+    assert chosen == best
+    assert said[0].startswith(f"Use {best}: ")
+    if best == "popularity" and values["ease"] > 0.1:
+        assert "the difference may be chance" in said[1]
 
 
 def test_few_people_are_called_few() -> None:

@@ -80,9 +80,9 @@ class EASE(Recommender):
             code = np.cumsum(met) - 1
             dense = CSR(x.indptr, code[x.indices].astype(np.int32), x.data, len(known))
             inverse = _inverse(sparse_sparse(dense.transposed(), dense), self.l2)
-            weights = inverse / -np.diag(inverse)
-            np.fill_diagonal(weights, 0)
-            self.weights_ = np.ascontiguousarray(weights, dtype=np.float32)
+            inverse /= -np.diag(inverse).copy()
+            np.fill_diagonal(inverse, 0)
+            self.weights_ = np.ascontiguousarray(inverse, dtype=np.float32)
             self.place_ = np.where(met, code, -1).astype(np.int32)
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
@@ -172,7 +172,12 @@ def _inverse(symmetric: NDArray[np.float32], l2: float) -> NDArray[np.float64]:
         factor, info = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if info != 0:
         raise BadEvents(f"the Gram matrix is not positive definite at l2={l2:g}; raise EASE.l2")
-    inverse: NDArray[np.float64] = np.tril(factor) + np.tril(factor, -1).T
+    inverse: NDArray[np.float64] = factor
+    for lo in range(0, len(inverse), 512):  # in place: the matrix may be most of the memory
+        hi = lo + 512
+        inverse[lo:hi, hi:] = inverse[hi:, lo:hi].T
+        corner = np.tril(inverse[lo:hi, lo:hi])
+        inverse[lo:hi, lo:hi] = corner + np.tril(corner, -1).T
     return inverse
 
 

@@ -30,7 +30,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        print(penchant.__version__)  # noqa: T201
+        typer.echo(penchant.__version__)
         raise typer.Exit
 
 

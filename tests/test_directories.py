@@ -245,11 +245,11 @@ def test_many_may_save_and_load_at_once(tmp_path):
     pt.save(kinds[0], path)
 
     def saving(model):
-        for _ in range(40):
+        for _ in range(20):
             pt.save(model, path, overwrite=True)
 
     def loading(verify):
-        for _ in range(100):
+        for _ in range(50):
             found = pt.load(path, verify=verify)
             if not (found.counts_ == found.prior).all():
                 failures.append((found.prior, found.counts_[0]))

@@ -238,6 +238,7 @@ def test_shares_add_up_in_every_format(run: Run, hybrid: Path) -> None:
         (["fit", "planted", "--model", "als", "--set", "factors=x"], "a whole number, got 'x'"),
         (["fit", "planted", "--model", "als", "--set", "factors=0"], "at least 1, got 0"),
         (["fit", "planted", "--model", "als", "--set", "factors"], "NAME=VALUE"),
+        (["fit", "planted", "--out", "nowhere/m"], "--out nowhere/m: there is no folder"),
         (["fit", "planted", "--model", "best"], "'best' is not one of"),
         (["fit", "one.csv", "--model", "content-based"], "add --items FILE"),
         (["recommend", "nowhere.model", "--likes", "1"], "nowhere.model"),

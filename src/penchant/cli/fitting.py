@@ -89,6 +89,8 @@ def fit(
     out = out or Path(f"{model}.model")
     if out.exists() and not overwrite:
         raise BadParameter(f"{out} is there already; --overwrite replaces a saved model")
+    if not out.absolute().parent.is_dir():
+        raise BadParameter(f"--out {out}: there is no folder {out.absolute().parent}")
     with working(f"Reading {file}"):
         data = r.read(
             file, items, user=user_column, item=item_column, value=value_column,

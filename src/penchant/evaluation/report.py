@@ -153,7 +153,8 @@ def _ticks(top: float) -> list[float]:
 def _leaderboard(found: Comparison) -> str:
     board = found.to_frame()
     extra = [c for c in board.columns if "@" in c]
-    head = ["model", found.evaluation.metrics[0].name, f"above {POPULARITY}", *extra, "fit, CPU\u00a0s"]
+    head = ["model", found.evaluation.metrics[0].name, f"above {POPULARITY}", *extra]
+    head.append("fit, CPU\u00a0s")
     rows = []
     for row in board.iter_rows(named=True):
         cells = [f"<td>{escape(row['model'])}</td>", f'<td class="n">{row["ndcg"]:.4f}</td>']

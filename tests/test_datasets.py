@@ -164,6 +164,13 @@ def test_an_empty_user_file_describes_nobody(folder):
     assert "1 of 1 users have no row in their table" in data.reading.lines()
 
 
+def test_titles_without_tags(folder):
+    data = datasets.read(
+        folder(ratings__csv="userId,movieId\n1,10\n", movies__csv="movieId,title\n10,x\n")
+    )
+    assert data.item_table.rows() == [(10, "x")]
+
+
 def test_tags_that_do_not_fit_are_said(folder):
     path = folder(
         ratings__csv="userId,movieId\n1,10\n",

@@ -212,6 +212,11 @@ def test_values_that_are_no_numbers_raise_or_are_counted(value, reason):
     assert made.reading.dropped == {reason: 1}
 
 
+def test_values_of_several_types_are_read_one_by_one():
+    assert events(rating=[4, "x"], bad="drop").frame["value"].to_list() == [4]
+    assert events(rating=[4, "3.5"]).frame["value"].to_list() == [4, 3.5]
+
+
 def test_a_row_is_counted_for_its_first_fault_only():
     table = {"user": [None, 1, 2, 3], "item": [None, None, 5, 6], "rating": ["x", "x", "x", "4"]}
     made = Events.from_frame(table, bad="drop")

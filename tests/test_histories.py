@@ -72,6 +72,14 @@ def test_events_are_kept_where_asked(rows, data):
     assert places(kept) == [[n for n in x if n in left] for x in expected(rows)]
 
 
+@given(ROWS, st.integers(0, 9))
+def test_shuffled_people_keep_their_events(rows, seed):
+    histories = made(rows)
+    mixed = places(histories.shuffled(np.random.default_rng(seed)))
+    assert [sorted(x) for x in mixed] == [sorted(x) for x in expected(rows)]
+    assert mixed == places(histories.shuffled(np.random.default_rng(seed)))
+
+
 @given(ROWS, st.data())
 def test_recoding_drops_what_the_other_map_does_not_know(rows, data):
     histories = made(rows)

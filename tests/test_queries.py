@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -99,6 +100,11 @@ def test_recoded_queries_speak_in_the_other_maps_codes(asked):
     assert (indptr.tolist(), items.decode(codes)) == ([0, 1, 2, 2, 2], ["a", "c"])
     assert recoded.now is asked.now
     assert asked.user.tolist() == [0, 1, 2, 3]
+
+
+def test_strangers_stay_strangers_when_recoded(asked):
+    unknown = replace(asked, user=np.array([-1, 0, -1, 3], np.int32))
+    assert unknown.recoded(asked.items, IdMap([13, 12, 11, 10])).user.tolist() == [-1, 3, -1, 0]
 
 
 def test_recoding_onto_the_same_map_changes_nothing(asked):

@@ -18,6 +18,7 @@ from penchant.dataset import Dataset
 from penchant.errors import BadParameter, Incompatible
 from penchant.histories import Histories
 from penchant.ids import IdMap
+from penchant.models.popularity import Popularity
 from penchant.queries import Queries
 from penchant.ranking import Recommendations, Rules, select, stacked
 
@@ -269,6 +270,17 @@ def test_many_people_are_asked_about_within_a_gigabyte():
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 1_000
+
+
+def test_rules_hold_a_list_for_each_asker():
+    data = Dataset.of({"user": [1, 1, 2], "item": ["a", "b", "c"]})
+    model = Popularity().fit(data)
+    for lists in ([["a"]], [["a"]] * 3):
+        for field in ("exclude", "only", "pins"):
+            with pytest.raises(BadParameter, match=f"Rules hold {len(lists)} lists for 2 queries"):
+                model.recommend(data.queries(), rules=Rules(**{field: lists}, per_query=True))
+    found = model.recommend(data.queries(), rules=Rules(exclude=[[], ["a"]], per_query=True))
+    assert found.ids() == [["c"], ["b"]]
 
 
 def test_queries_of_a_dataset_make_lists():

@@ -38,6 +38,12 @@ class Rules:
     per_query: bool = False
     allow_seen: bool = False
 
+    def check(self, n: int) -> None:
+        """Raise BadParameter unless there is a list for each of ``n`` askers, if there is to be."""
+        for given in (self.exclude, self.only, self.pins) if self.per_query else ():
+            if given is not None and len(given) not in (0, n):
+                raise BadParameter(f"Rules hold {len(given)} lists for {n} queries")
+
     def masks(self, items: IdMap, first: int, n: int) -> tuple[list[Codes], NDArray[np.bool_]]:
         """Return the excluded codes of askers ``first`` to ``first + n``, and the allowed items.
 

@@ -229,9 +229,10 @@ class Recommender(ABC):
         Raises
         ------
         NotFitted, Incompatible : as ``score``.
-        BadParameter : k below 1.
+        BadParameter : k below 1, or rules with lists for another number of queries.
         """
         training = self._trained()
+        rules.check(len(queries))
         size = max(1, BLOCK_BYTES // (4 * max(len(queries.items), len(training.items), 1)))
         parts = []
         for first, block in queries.blocks(size):

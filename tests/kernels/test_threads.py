@@ -80,6 +80,13 @@ def test_without_a_number_all_cores_are_used(monkeypatch, text):
     assert 1 <= available() <= (os.cpu_count() or 1)
 
 
+def test_systems_that_cannot_say_which_cores_are_ours(monkeypatch):
+    monkeypatch.delenv("PENCHANT_THREADS", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert available() == 3
+
+
 def random_sparse(rng, rows, columns, entries):
     return CSR.from_pairs(
         rng.integers(0, rows, entries), rng.integers(0, columns, entries),

@@ -53,6 +53,14 @@ def test_scores_are_those_of_the_whole_inverse(seed, shape, l2):
     assert np.isnan(found[:, -1]).all()
 
 
+@pytest.mark.parametrize("shape", [(540, 560), (560, 540)])
+def test_large_matrices_are_mirrored_whole(shape):
+    data = random_data(7, *shape)
+    found = pt.EASE(l2=100.0).fit(data).score(data.queries(users=[0, 1, 2]))
+    x = written_out(data)[:, :-1]
+    np.testing.assert_allclose(found[:, :-1], x[:3] @ ease(x, 100.0), atol=1e-4)
+
+
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(6, 15), (40, 8)]))
 def test_reasons_add_up_and_name_the_learned_weights(seed, shape):
@@ -71,6 +79,7 @@ def test_reasons_add_up_and_name_the_learned_weights(seed, shape):
     assert np.isnan(model.explain(query, shape[1] - 1).score)
     history = np.array([0, shape[1] - 1], np.int32)
     assert model.item_weights(history, 1).tolist() == pytest.approx([b[0, 1], 0], abs=1e-5)
+    assert np.isnan(model.item_weights(history[:1], shape[1] - 1)).all()
 
 
 @pytest.mark.parametrize("shape", [(6, 15), (40, 8)])
@@ -147,6 +156,9 @@ def test_the_number_of_threads_changes_nothing(monkeypatch, movielens):
 def test_settings_and_data_are_checked():
     with pytest.raises(BadParameter, match=r"EASE.l2 must be a positive number, got -1.0"):
         pt.EASE(l2=-1.0)
+    twins = pt.Dataset.of({"user": [1, 1, 1, 2, 2, 2, 3, 3, 3], "item": [1, 2, 3] * 3})
+    with pytest.raises(BadEvents, match=r"not positive definite at l2=1e-30; raise EASE.l2"):
+        pt.EASE(l2=1e-30).fit(twins)
     hidden = pt.Dataset.of({"user": [1], "item": [1], "kind": ["hide"]})
     with pytest.raises(BadEvents, match="EASE needs at least one interaction that weighs"):
         pt.EASE().fit(hidden)

@@ -38,7 +38,9 @@ class EASE(Recommender):
 
     P is found on the smaller side. With fewer users than items, Woodbury's identity gives
     P = (I - X' K X) / l2 with K = (X X' + l2 I)^-1, and the model keeps K and X: rows of X are then
-    part of the model, without the ids of whom they belong to. Otherwise it keeps B.
+    part of the model, without the ids of whom they belong to. Otherwise it keeps B. Both are kept
+    in 32 bits and agree to 1e-4 of the largest score; below an l2 of about 10, K and X lose digits
+    (3e-3 at l2 = 1 on ml-100k).
 
     Reads the history and its values. Items nobody met, and histories of no other, give NaN.
 

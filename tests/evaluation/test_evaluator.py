@@ -325,3 +325,13 @@ def test_movielens_popularity_as_ranx(last_fifth):
     for metric, value in expected.items():
         assert result[metric] == pytest.approx(value, abs=1e-6)
     assert any("items nobody met in train" in note for note in result.notes)
+
+
+def test_rules_say_what_may_be_recommended() -> None:
+    split = pt.split.cold_items(pt.datasets.planted(noise=0.1), fraction=0.2)
+    cold = split.train.items.decode(np.unique(split.test.truth.item))
+    model = pt.ContentBased().fit(split.train)
+    among_all = pt.evaluate(model, split, pt.HitRate(3), baseline=None)
+    among_cold = pt.evaluate(model, split, pt.HitRate(3), baseline=None, rules=pt.Rules(only=cold))
+    assert among_cold[pt.HitRate(3)] > among_all[pt.HitRate(3)]
+    assert f"the {len(cold)} items that the rules allow" in str(among_cold)

@@ -16,6 +16,7 @@ from penchant.evaluation.metrics import Metric, OfCatalogue, OfLists, OfRatings,
 from penchant.histories import Histories
 from penchant.kernels.metrics import resampled_sums
 from penchant.models.popularity import Popularity
+from penchant.ranking import EVERYTHING, Rules
 from penchant.recommender import BLOCK_BYTES, Recommender
 from penchant.split import Part, Rng, Split
 
@@ -235,6 +236,7 @@ def evaluate(
     *,
     part: Part | None = None,
     baseline: Recommender | None = POPULARITY,
+    rules: Rules = EVERYTHING,
     rng: Rng = None,
     draws: int = 1000,
 ) -> Evaluation:
@@ -254,6 +256,8 @@ def evaluate(
         which is fitted on ``split.train`` if it is not yet; None for none. The default is left out
         if one of the models is a Popularity, which then takes its place, or if only rating errors
         are asked for.
+    rules : what may be recommended; for ``split.cold_items``, ``Rules(only=...)`` the items held
+        out, since among all others a cold item hardly ever comes first.
     rng : seed of the bootstrap, or a generator; None is the seed 0.
     draws : how many resamples.
 
@@ -280,7 +284,7 @@ def evaluate(
     if k:
         on_lists = {m: m.on(split.train) for m in chosen if isinstance(m, OfLists)}
         for name, model in named.items():
-            codes = model.recommend(part.queries, k).codes
+            codes = model.recommend(part.queries, k, rules).codes
             silent = int(np.count_nonzero((codes < 0).all(axis=1)))
             if silent:
                 notes.append(f"{name} had no list for {silent:,} of {len(part):,} askers")
@@ -302,7 +306,7 @@ def evaluate(
         baseline=compared,
         metrics=chosen,
         asked=tuple(part.queries.users.decode(part.queries.user)),
-        description=_described(split, part),
+        description=_described(split, part, rules),
         notes=tuple(notes),
         costs=costs,
         shared=shared,
@@ -362,13 +366,19 @@ def _unlike(named: Mapping[str, Recommender], split: Split) -> list[str]:
     ]
 
 
-def _described(split: Split, part: Part) -> tuple[str, ...]:
+def _described(split: Split, part: Part, rules: Rules) -> tuple[str, ...]:
+    if rules is EVERYTHING:
+        candidates = f"all {len(part.queries.items):,} items less those the asker had met"
+    elif rules.only is not None and not rules.per_query:
+        candidates = f"the {len(rules.only):,} items that the rules allow"
+    else:
+        candidates = "what the rules passed to evaluate allow"
     which = {id(split.test): "test", id(split.validation): "validation"}.get(id(part), "chosen")
     return (
         f"{split.train.name}, split by {split.description}; {len(part):,} {which} askers with "
         f"{len(part.truth.item):,} interactions",
-        f"candidates: all {len(part.queries.items):,} items less those the asker had met; of equal "
-        "scores the item that comes first in the catalogue stands first",
+        f"candidates: {candidates}; of equal scores the item that comes first in the catalogue "
+        "stands first",
     )
 
 

@@ -210,7 +210,8 @@ class Recommender(ABC):
         if recoding is None:
             return self._checked(self._score(own, items), len(own), items)
         if items is not None:
-            mine = np.where(items >= 0, recoding[items], -1).astype(np.int32)
+            mine = np.full(items.shape, -1, np.int32)
+            mine[items >= 0] = recoding[items[items >= 0]]
             return self._checked(self._score(own, mine), len(own), mine)
         raw = self._checked(self._score(own, None), len(own), None)
         out = np.full((len(own), len(recoding)), np.nan, np.float32)

@@ -264,7 +264,7 @@ def test_frame(split, noisy):
 def test_text_says_how_it_was_measured(split, noisy):
     result = pt.evaluate(noisy, split, [NDCG(5), Recall(5, relevant=4.0), Coverage(5)], rng=7)
     text = str(result)
-    for said in ("Popularity (baseline)", "95 % interval", "minus Popularity", "NDCG@5:",
+    for said in ("Popularity (baseline)", "95% interval", "minus Popularity", "NDCG@5:",
                  "Recall@5 (>=4): hits among the first 5 / relevant; relevant: test interactions",
                  "each person's last 4 events", "40 test askers", "all 30 items",
                  "1,000 resamples of the askers, seed 7", "of equal",

@@ -34,7 +34,7 @@ LEVEL = 0.95
 
 
 class Estimate(NamedTuple):
-    """A mean, and the interval that holds the middle 95 % of its resamples (NaN: none)."""
+    """A mean, and the interval that holds the middle 95% of its resamples (NaN: none)."""
 
     value: float
     low: float

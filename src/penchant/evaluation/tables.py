@@ -46,7 +46,7 @@ def rows(result: Evaluation) -> list[Row]:
         lines.append((model + " (baseline)" * (model == result.baseline), True, values))
         owns = [_interval(own, f".{d - 1}f") for (own, _), d in zip(cells, fine, strict=True)]
         aparts = [_interval(off, f"+.{d - 1}f") for (_, off), d in zip(cells, fine, strict=True)]
-        for label, texts in (("95 % interval", owns), (f"minus {result.baseline}", aparts)):
+        for label, texts in (("95% interval", owns), (f"minus {result.baseline}", aparts)):
             if any(texts):
                 lines.append((f"  {label}", False, texts))
     return lines

@@ -141,7 +141,7 @@ def test_evaluate_splits_as_asked(run: Run, by: str) -> None:
 
 def test_compare_goes_from_a_file_to_a_line_to_paste(run: Run, tmp_path: Path) -> None:
     said = run("compare", RATINGS, "--items", ITEMS, "--report", "page.html").stdout
-    for word in ("2,326 rows", "Held out: each person's latest 20%", "above popularity", "hybrid",
+    for word in ("2,326 rows", "Held out: each person's latest 20%", "minus popularity", "hybrid",
                  "Person ", "because you liked"):  # fmt: skip
         assert word in said, word
     best = re.search(r"^Use ([\w-]+):", said, re.MULTILINE)

@@ -89,7 +89,7 @@ def leaderboard(found: Comparison) -> Table:
     main, *others = found.evaluation.metrics
     made = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
     made.add_column("")
-    heads = [*_heads([main.name]), "above popularity\n(95% interval)"]
+    heads = [*_heads([main.name]), "minus popularity\n(95% interval)"]
     heads += [*_heads(m.name for m in others), "fit,\nCPU s"]
     for head in heads:
         made.add_column(head, justify="right", no_wrap=True)
@@ -113,6 +113,6 @@ def somebody(one: Example, about: str, first: int | None = None) -> RenderableTy
     """Return a person: what they liked, and their list (or its first lines) with reasons."""
     parts: list[RenderableType] = [Text(about, "bold")]
     if one.liked:
-        parts.append(Padding(Text(f"liked {', '.join(one.liked)}"), (0, 0, 0, 2)))
+        parts.append(Padding(Text(f"liked {'; '.join(one.liked)}"), (0, 0, 0, 2)))
     parts.append(Padding(ranked(one.list.head(first or len(one.list)), ids=False), (0, 0, 0, 2)))
     return Group(*parts)

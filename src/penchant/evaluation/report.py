@@ -153,7 +153,7 @@ def _ticks(top: float) -> list[float]:
 def _leaderboard(found: Comparison) -> str:
     board = found.to_frame()
     extra = [c for c in board.columns if "@" in c]
-    head = ["model", found.evaluation.metrics[0].name, f"above {POPULARITY}", *extra]
+    head = ["model", found.evaluation.metrics[0].name, f"minus {POPULARITY}", *extra]
     head.append("fit, CPU\u00a0s")
     rows = []
     for row in board.iter_rows(named=True):

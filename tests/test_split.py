@@ -245,6 +245,13 @@ def test_a_stratified_split_takes_its_share_of_each(data):
     assert by_item.description == "a random 25% of each item's events"
 
 
+@pytest.mark.parametrize(
+    ("fraction", "said"), [(0.2, "20%"), (0.25, "25%"), (0.125, "12.5%"), (1 / 3, "33.3%")]
+)
+def test_fractions_are_said_as_they_are(data, fraction, said):
+    assert split.random(data, fraction).description == f"a random {said} of events"
+
+
 def test_time_cuts_where_asked_for(data):
     parts = split.time(data, at=50 * MICRO)
     assert parts.test.truth.time.min() == 50 * MICRO

@@ -94,14 +94,14 @@ def random(
     held = np.zeros(len(data), bool)
     if by is None:
         held[generator.permutation(len(data))[: round(len(data) * fraction)]] = True
-        what = f"a random {fraction:.0%} of events"
+        what = f"a random {_percent(fraction)} of events"
     else:
         owner = data.histories.person() if by == "user" else data.histories.item
         order = np.lexsort((generator.random(len(data)), owner))
         counts = np.bincount(owner)
         place = np.arange(len(data)) - np.repeat(np.cumsum(counts) - counts, counts)
         held[order] = place < np.repeat(np.round(counts * fraction), counts)
-        what = f"a random {fraction:.0%} of each {by}'s events"
+        what = f"a random {_percent(fraction)} of each {by}'s events"
     return _cut(
         data, held, what, validation,
         lambda rest, share: random(rest, share, by=by, rng=generator),
@@ -168,7 +168,7 @@ def last(
         _check_fraction("fraction", fraction)
         # A hair above, so that a fifth of 35 is 7 and not 6.999….
         count = np.maximum(1, np.floor(lengths * fraction + 1e-9).astype(np.int64))
-        what = f"each person's latest {fraction:.0%}"
+        what = f"each person's latest {_percent(fraction)}"
     enough = lengths > count
     count = np.where(enough, count, 0)
     place = np.arange(len(data)) - np.repeat(data.histories.indptr[:-1], lengths)
@@ -261,7 +261,7 @@ def users(
     few = int(np.count_nonzero(lengths == 1))
     notes = [f"{few:,} people have one event only and cannot be held out; they train"] * (few > 0)
     return _cut(
-        data, held, f"people, {fraction:.0%} of them unknown in train", validation,
+        data, held, f"people, {_percent(fraction)} of them unknown in train", validation,
         lambda rest, share: users(rest, share, hold=hold, rng=generator),
         notes, train=~theirs,
     )  # fmt: skip
@@ -289,7 +289,7 @@ def cold_items(
     cold = np.zeros(len(data.items), bool)
     cold[generator.permutation(met)[:count]] = True
     return _cut(
-        data, cold[data.histories.item], f"items, {fraction:.0%} of them unknown in train",
+        data, cold[data.histories.item], f"items, {_percent(fraction)} of them unknown in train",
         validation, lambda rest, share: cold_items(rest, share, rng=generator),
     )  # fmt: skip
 
@@ -297,6 +297,10 @@ def cold_items(
 def _check_fraction(name: str, value: float) -> None:
     if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 < value < 1):
         raise BadParameter(f"{name} must be between 0 and 1, got {value!r}")
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.3g}%"
 
 
 def _whole(value: object) -> bool:
@@ -342,8 +346,9 @@ def _part(data: Dataset, rest: Dataset, held: Mask, train: Dataset) -> tuple[Par
     """Ask for ``held`` with ``rest`` as histories, and say what of it was left out or is odd."""
     asked = data.histories.where(held)
     whoever = int(np.count_nonzero(asked.lengths))
-    keys, known = asked.person() * len(data.items) + asked.item, rest.histories
-    again = np.isin(keys, known.person() * len(data.items) + known.item)
+    keys, known = (h.person() * len(data.items) + h.item for h in (asked, rest.histories))
+    known = np.append(np.sort(known), -1)  # np.isin takes seven times as long
+    again = known[np.searchsorted(known[:-1], keys)] == keys
     notes = []
     if again.any():
         notes.append(
@@ -351,7 +356,7 @@ def _part(data: Dataset, rest: Dataset, held: Mask, train: Dataset) -> tuple[Par
             "recommended again; left out"
         )
         asked = asked.where(~again)
-    hidden = asked.kind == asked.kinds.index("hide") if "hide" in asked.kinds else np.zeros(0, bool)
+    hidden = asked.hidden()
     if hidden.any():
         notes.append(f"{np.count_nonzero(hidden):,} test events hide an item; left out")
         asked = asked.where(~hidden)

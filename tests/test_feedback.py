@@ -89,8 +89,12 @@ def test_what_weighs_nothing_is_never_cited(rows, feedback):
     events = histories(rows)
     cited = feedback.cited(events)
     assert not (cited & (feedback.row_weights(events) == 0)).any()
+    pairs = list(zip(events.person(), events.item, strict=True))
+    later = [(n, m) for n in np.flatnonzero(cited) for m in range(n + 1, len(cited))]
+    later = [(n, m) for n, m in later if pairs[n] == pairs[m]]
+    assert not any(events.hidden()[m] and feedback.row_weights(events)[m] == 0 for _, m in later)
+    assert not any(events.rated()[m] and not cited[m] for _, m in later)
     if feedback.liked is not None:
-        assert (cited == (feedback.row_weights(events) > 0)).all()
         return
     for person in range(PEOPLE):
         mine = events.take(slice(person, person + 1))
@@ -128,6 +132,19 @@ def test_a_person_cites_what_they_rated_no_lower_than_usual():
     assert data.feedback.cited(data.histories).tolist() == [False, True, True]
     seen = Dataset.of({"user": [1], "item": [1]})
     assert seen.feedback.cited(seen.histories).tolist() == [True]
+
+
+def test_what_was_taken_back_is_not_cited():
+    table = {
+        "user": [1, 1, 1, 1, 1, 1],
+        "item": ["a", "b", "c", "a", "b", "c"],
+        "kind": ["view", "rating", "rating", "hide", "rating", "rating"],
+        "value": [None, 5, 1, None, 1, 5],
+        "time": range(6),
+    }
+    for feedback in (Feedback(), Feedback(liked=3)):
+        data = Dataset.of(table, feedback=feedback)
+        assert data.feedback.cited(data.histories).tolist() == [False] * 5 + [True]
 
 
 def test_hidden_items_weigh_nothing_unless_told():

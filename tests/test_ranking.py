@@ -94,6 +94,15 @@ def test_seen_items_are_not_shown_again_unless_allowed():
     assert select(scores, queries, 2, Rules(allow_seen=True)).ids() == [["a", "b"], ["a", "b"]]
 
 
+def test_hidden_items_are_not_shown_even_where_seen_ones_are():
+    data = Dataset.of(
+        {"user": [1, 1, 1], "item": ["a", "b", "a"], "kind": ["view", "view", "hide"],
+         "time": [1, 2, 3]}
+    )  # fmt: skip
+    found = select(rows([2, 1]), data.queries(), 2, Rules(allow_seen=True))
+    assert found.ids() == [["b"]]
+
+
 def test_what_was_seen_outlasts_a_shortened_history():
     queries = asked([["a", "b"]])
     short = Queries(

@@ -133,18 +133,24 @@ class Feedback:
         """Return (rows,) whether a reason may say "because you liked" this.
 
         A row that weighs nothing is never cited. A rating is cited if it reaches ``liked``; without
-        ``liked``, if it is no lower than the person's own mean rating.
+        ``liked``, if it is no lower than the person's own mean rating. Nor is a row cited that the
+        person took back later, by a lower rating of the item or by hiding it.
         """
         good = self.row_weights(histories) > 0
-        rated = histories.rated()
-        if self.liked is not None or not rated.any():
-            return good
-        people = np.repeat(np.arange(len(histories)), np.diff(histories.indptr))
+        rated, people = histories.rated(), histories.person()
         count = np.bincount(people[rated], minlength=len(histories))
         total = np.bincount(people[rated], histories.value[rated], minlength=len(histories))
         mean = total / np.maximum(count, 1)
-        enough: NDArray[np.bool_] = histories.value >= mean[people] - 1e-6
-        return good & (~rated | enough)
+        limit = mean[people] - 1e-6 if self.liked is None else self.liked
+        against = (rated & (histories.value < limit)) | (histories.hidden() & ~good)
+        if not against.any():
+            return good
+        pairs = people * (int(histories.item.max()) + 1) + histories.item
+        _, pair = np.unique(pairs, return_inverse=True)
+        last = np.full(len(pair), -1)  # of each pair, the last row against the item
+        last[pair[against]] = np.flatnonzero(against)
+        cited: NDArray[np.bool_] = good & (np.arange(len(pair)) > last[pair])
+        return cited
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, for a manifest."""

@@ -101,6 +101,13 @@ class Histories:
         rated: NDArray[np.bool_] = (self.kind == self.kinds.index("rating")) & ~np.isnan(self.value)
         return rated
 
+    def hidden(self) -> NDArray[np.bool_]:
+        """(events,) whether the row says that the person wants to see no more of the item."""
+        if "hide" not in self.kinds:
+            return np.zeros(len(self.item), bool)
+        hides: NDArray[np.bool_] = self.kind == self.kinds.index("hide")
+        return hides
+
     def where(self, keep: NDArray[np.bool_]) -> Histories:
         """Return the same people with only the events where ``keep`` is true."""
         before = np.zeros(len(keep) + 1, np.int64)

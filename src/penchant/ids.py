@@ -194,8 +194,6 @@ class IdMap:
             raise Incompatible(
                 f"ids are {_NAMES[self.kind]} on one side and {_NAMES[onto.kind]} on the other"
             )
-        if self.kind == "uuid":
-            return onto.encode(self.decode(np.arange(len(self))))
         return onto.encode(self.values)
 
     def digest(self) -> bytes:

@@ -29,7 +29,7 @@ class Rules:
     pins : ids shown first, in this order, whatever their score, seen or not, among ``only`` or not;
         or one list of ids an asker.
     per_query : whether the lists above hold one list for each asker.
-    allow_seen : whether items an asker has seen may be shown again.
+    allow_seen : whether items an asker has seen may be shown again; those they hid never are.
     """
 
     exclude: Sequence[Any] = ()
@@ -204,7 +204,8 @@ def select(
 def _banned(queries: Queries, rules: Rules, first: int) -> tuple[NDArray[np.int64], Codes]:
     indptr, codes = queries.already_seen()
     if rules.allow_seen:
-        indptr, codes = np.zeros(len(queries) + 1, np.int64), np.zeros(0, np.int32)
+        hidden = queries.histories.where(queries.histories.hidden())
+        indptr, codes = hidden.indptr, hidden.item
     if not len(rules.exclude):
         return indptr, codes
     rows = rules.masks(queries.items, first, len(queries))[0]

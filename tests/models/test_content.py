@@ -132,6 +132,14 @@ def test_shares_add_up_to_the_score(data, columns):
             assert abs(why.base + sum(amounts) - score) <= bound
 
 
+def test_a_taste_that_weighs_nothing_says_nothing(model, data):
+    scores = model.score(
+        data.queries(tastes=[{"Sci-Fi": 0}, {"Sci-Fi": 0, "Drama": 1}, {"Drama": 1}])
+    )
+    assert np.isnan(scores[0]).all()
+    np.testing.assert_array_equal(scores[1], scores[2])
+
+
 def test_reasons_name_what_was_liked_and_what_was_named(data, model):
     asked = data.queries(likes=[["alien"]])
     assert model.recommend(asked, k=1).ids() == [["dune"]]

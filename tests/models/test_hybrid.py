@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -394,9 +394,32 @@ def test_wrong_hyper_parameters_are_told(made, says):
 
 def test_weights_cannot_be_learned_from_single_events():
     data = pt.Dataset.of({"user": [1, 2], "item": [1, 2]})
-    with pytest.raises(BadEvents, match="two events or more, and there are none: pass weights="):
+    with pytest.raises(BadEvents, match=r"two events or more.* there are none: pass weights="):
         pt.Weighted([pt.Popularity(), pt.Popularity()]).fit(data)
     pt.Weighted([pt.Popularity(), pt.Popularity()], weights=[1, 1]).fit(data)
+
+
+@pytest.mark.parametrize(
+    "last", [{"item": "aabbcc"}, {"item": "abbcca", "kind": ["view", "hide"] * 3}]
+)
+def test_weights_cannot_be_learned_where_no_last_event_can_be_asked_for(last):
+    table = {"user": [1, 1, 2, 2, 3, 3], "timestamp": range(6), **last, "item": list(last["item"])}
+    with pytest.raises(BadEvents, match="not met, and there are none: pass weights="):
+        pt.Weighted([pt.Popularity(), pt.Popularity()]).fit(pt.Dataset.of(table))
+
+
+def test_numbers_of_numpy_are_numbers():
+    parts = [pt.Popularity(), pt.Popularity()]
+    assert pt.Weighted(parts, weights=[np.int64(1), np.float32(3)]).weights == [1, 3]
+    assert pt.Switching(parts, at=[np.int32(2)]).at == [2]
+
+
+def test_what_a_map_does_not_know_takes_no_turn(data):
+    model = pt.Mixed([pt.Popularity(), pt.Popularity()]).fit(data)
+    asked = data.queries(likes=[[data.items.decode([0])[0]]])
+    history = replace(asked.histories, item=np.array([-1], np.int32))
+    unknown = replace(asked, histories=history)
+    np.testing.assert_array_equal(model.score(unknown), model.score(data.queries(likes=[[]])))
 
 
 def test_on_movielens_the_hybrid_beats_popularity_and_is_level_with_its_best_part(last_fifth):

@@ -131,6 +131,16 @@ def test_svd_stops_when_told_and_counts_its_epochs():
     assert seen[0].loss > seen[2].loss > 0
 
 
+def test_svd_can_be_asked_while_it_learns():
+    data = pt.datasets.planted(noise=0.2)
+    found = []
+    model = pt.SVD(factors=4, epochs=3)
+    model.fit(data, on_epoch=lambda e: found.append(e.model.score(data.queries(users=[3]))))
+    assert len(found) == 3
+    np.testing.assert_array_equal(found[2], model.score(data.queries(users=[3])))
+    assert not np.array_equal(found[0], found[2])
+
+
 def test_divergence_names_the_rate():
     dense = some(8) * 1000
     with pytest.raises(pt.BadEvents, match=r"SVD diverged in epoch \d+ .* 5000.*SVD.rate \(0.5\)"):

@@ -131,12 +131,11 @@ class ContentBased(Recommender):
         if not queries.tastes:
             return CSR.from_pairs([], [], [], shape)
         named = [find(row, self.called_, self.numbers_) for row in queries.tastes]
-        return CSR.from_pairs(
-            np.repeat(np.arange(len(named)), [len(numbers) for numbers, _ in named]),
-            np.concatenate([numbers for numbers, _ in named]),
-            np.concatenate([weights for _, weights in named]),
-            shape,
-        )
+        row = np.repeat(np.arange(len(named)), [len(numbers) for numbers, _ in named])
+        feature = np.concatenate([numbers for numbers, _ in named])
+        weight = np.concatenate([weights for _, weights in named])
+        told = weight != 0  # a taste that weighs nothing says nothing
+        return CSR.from_pairs(row[told], feature[told], weight[told], shape)
 
     def explain(self, query: Queries, item: int) -> Explanation:
         """Explain an item code: what each history item and each taste adds."""

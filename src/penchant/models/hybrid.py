@@ -78,7 +78,7 @@ class Weighted(Recommender):
         given = self.weights
         if given is None:
             return
-        numbers = [w for w in given if isinstance(w, (int, float)) and 0 <= w < np.inf]
+        numbers = [w for w in given if isinstance(w, (int, float, np.number)) and 0 <= w < np.inf]
         if len(given) != len(self.parts) or len(numbers) < len(given) or not sum(numbers) > 0:
             raise BadParameter(
                 f"Weighted.weights must be {len(self.parts)} numbers of at least 0, one for each "
@@ -98,16 +98,17 @@ class Weighted(Recommender):
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         seeds = _seeds(self.parts, rng)
         if self.weights is None:
-            if data.histories.lengths.max(initial=0) < 2:
-                raise BadEvents(
-                    "Weighted learns its weights from people with two events or more, and there "
-                    "are none: pass weights="
-                )
             # Without times the last rows are no later than the others: they may be the weakest,
             # where a file is sorted by strength.
             timed = data.until >= 0
             rows = data if timed else replace(data, histories=data.histories.shuffled(rng))
-            held = split.last(rows, fraction=self.holdout)
+            enough = data.histories.lengths.max(initial=0) >= 2
+            held = split.last(rows, fraction=self.holdout) if enough else None
+            if held is None or not len(held.test):
+                raise BadEvents(
+                    "Weighted learns its weights from people with two events or more, whose last "
+                    "is on an item they had not met, and there are none: pass weights="
+                )
             self.parts_ = _fitted(self.parts, held.train, seeds, on_epoch)
             self._find_constants(held.train, rng)
             rating = self.scores == "rating"
@@ -205,7 +206,7 @@ class Switching(Recommender):
         """Check the hyper-parameters."""
         super().__post_init__()
         _check(self, self.parts)
-        whole = all(isinstance(n, int) and not isinstance(n, bool) for n in self.at)
+        whole = all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in self.at)
         if (
             not whole
             or len(self.at) != len(self.parts) - 1
@@ -354,7 +355,8 @@ class Mixed(Recommender):
     def _turns(self, queries: Queries) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
         """Return (q, items) the turn at which each item is named, -1 for never, and by whom."""
         met = np.zeros((len(queries), len(queries.items)), bool)
-        met[queries.histories.person(), queries.histories.item] = True
+        known = queries.histories.item >= 0
+        met[queries.histories.person()[known], queries.histories.item[known]] = True
         orders = np.empty((len(self.parts_), *met.shape), np.int32)
         lengths = np.empty((len(self.parts_), len(queries)), np.int64)
         for m, part in enumerate(self.parts_):

@@ -162,20 +162,37 @@ class SVD(Recommender):
                     f"SVD diverged in epoch {n} on ratings from {ratings.data.min():g} to "
                     f"{ratings.data.max():g}: lower SVD.rate ({self.rate:g}) or rescale the ratings"
                 )
-            seconds = time.perf_counter() - begun
-            if on_epoch is not None and on_epoch(Epoch(n, self.epochs, error, seconds, self)):
-                break
+            if on_epoch is not None:
+                self._keep(ratings, mean, users, items, user_bias, item_bias, error)
+                seconds = time.perf_counter() - begun
+                if on_epoch(Epoch(n, self.epochs, error, seconds, self)):
+                    break
+        self._keep(ratings, mean, users, items, user_bias, item_bias, error)
+        self.people_ = self._placed(less(ratings, self.base_))
+
+    def _keep(
+        self,
+        ratings: CSR,
+        mean: float,
+        users: NDArray[np.float32],
+        items: NDArray[np.float32],
+        user_bias: NDArray[np.float32],
+        item_bias: NDArray[np.float32],
+        error: float,
+    ) -> None:
+        """Learn from how far descent has come."""
         active = np.diff(ratings.indptr) > 0
         people = np.column_stack([users[active, : self.factors], user_bias[active]])
-        with_bias = np.column_stack([items[:, : self.factors], np.ones(n_items)])
+        with_bias = np.column_stack([items[:, : self.factors], np.ones(len(items))])
         with threadpool_limits(1, "blas"):  # On products this small more threads only wait.
             average, spread = sgd.prior(people, self.directions)
             base = mean + item_bias + with_bias @ average
             self.loadings_ = (with_bias @ spread).astype(np.float32)
-        met = np.bincount(ratings.indices, minlength=n_items) > 0
+        met = np.bincount(ratings.indices, minlength=len(items)) > 0
         self.base_ = np.where(met, base, np.nan).astype(np.float32)
         self.noise_ = np.array(max(error, 1e-6))
-        self.people_ = self._placed(less(ratings, self.base_))
+        # Until the end everyone is average: placing them takes far longer than an epoch.
+        self.people_ = np.zeros((len(users), self.loadings_.shape[1]), np.float32)
 
     def _placed(self, left: CSR) -> NDArray[np.float32]:
         """Return (q, directions) where ratings less base, rows of ``left``, place people."""

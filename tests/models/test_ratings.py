@@ -8,7 +8,7 @@ from naive_ratings import biases, dataset, descend, some
 from penchant.histories import Histories
 from penchant.kernels import threads
 from penchant.recommender import Embeds, Explains, Recommender
-from penchant.testing import BrokenLaw, check_recommender
+from penchant.testing import check_recommender
 from penchant.testing.case import rated
 
 
@@ -21,10 +21,8 @@ def test_svd_keeps_the_contract():
     check_recommender(pt.SVD(factors=7, epochs=60, rate=0.02, directions=3))
 
 
-def test_biases_keep_every_law_but_the_one_they_cannot():
-    # They order items alike for everyone: a quarter of the best is of anyone's group, by chance.
-    with pytest.raises(BrokenLaw, match=r"breaks 1 laws:\n  tells_signal.*: 0.25, 0.25, 0.25;"):
-        check_recommender(pt.Biases())
+def test_biases_keep_the_contract():
+    check_recommender(pt.Biases)  # they order items alike for everyone, and claim no more
 
 
 def test_capabilities_are_there():

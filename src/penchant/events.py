@@ -167,16 +167,14 @@ class Events:
         -----
         What happens to a row that is not as it should be:
 
-        =========================================  =============================================
-        no user or item (missing, NaN, blank)      cannot be used
-        value that is no number, or infinite       cannot be used
-        no value, or NaN                           kept; counted in ``missing_values``
-        time missing, unreadable, before 1970      cannot be used, if there is a time column
-        no kind, or a blank one                    "rating", "count" or "view", as the value
-                                                   column says; noted
-        no session, or a blank one                 kept, without a session
-        the same user, item and kind again         kept; counted in ``repeats``
-        =========================================  =============================================
+        - no user or item (missing, NaN, blank): cannot be used
+        - a value that is no number, infinite, or too large for 32 bits: cannot be used
+        - no value, or NaN: kept, and counted in ``missing_values``
+        - a time that is missing, unreadable or before 1970: cannot be used, if there is a time
+          column
+        - no kind, or a blank one: "rating", "count" or "view", as the value column says; noted
+        - no session, or a blank one: kept, without a session
+        - the same user, item and kind again: kept, and counted in ``repeats``
 
         A row that cannot be used raises, or is left out and counted with ``bad="drop"``.
         """

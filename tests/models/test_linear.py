@@ -164,6 +164,13 @@ def test_settings_and_data_are_checked():
         pt.EASE().fit(hidden)
 
 
+@pytest.mark.parametrize("model", [pt.EASE(), pt.Popularity()], ids=lambda m: m.name)
+def test_one_person_and_one_item_will_do(model):
+    data = pt.Dataset.of({"user": [1], "item": ["a"]})
+    assert model.fit(data).recommend(data.queries()).ids() == [[]]
+    assert model.recommend(data.queries(likes=[[]])).codes.shape == (1, 1)
+
+
 def test_the_law_of_models():
     check_recommender(pt.EASE(l2=50.0))
 

@@ -370,11 +370,34 @@ class Embeds(Protocol):
 
 
 @runtime_checkable
+class Retrieves(Protocol):
+    """A model that finds the best items without scoring all of them."""
+
+    @property
+    def recall(self) -> float:
+        """The share of the exact best items it finds, at least."""
+        ...
+
+    def retrieve(self, queries: Queries, k: int, rules: Rules) -> tuple[Codes, Scores]:
+        """Return (q, k) codes of queries.items, -1 past the end, and their exact scores."""
+        ...
+
+
+@runtime_checkable
 class Updates(Protocol):
     """A model that learns new events without a refit."""
 
+    @property
+    def counts(self) -> bool:
+        """Whether learning in two steps gives what one fit on everything gives."""
+        ...
+
     def updated(self, data: Dataset, queries: Queries, fresh: NDArray[np.int64]) -> Self:
-        """Return a new model that also learned the last ``fresh[r]`` events of each row."""
+        """Return a new model that also learned the last ``fresh[r]`` events of row r.
+
+        ``data`` brings tables and may extend both vocabularies. This model is untouched; arrays
+        that did not change are shared.
+        """
         ...
 
 
@@ -384,6 +407,17 @@ class Onboards(Protocol):
 
     def with_items(self, items: pl.DataFrame) -> Self:
         """Return a new model that also answers for these items; known scores are unchanged."""
+        ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A model that draws lists at random, and knows with which chance."""
+
+    def sample(
+        self, queries: Queries, k: int, rng: np.random.Generator, rules: Rules
+    ) -> Recommendations:
+        """Draw lists; ``propensity`` is the chance of each item at its rank given those above."""
         ...
 
 

@@ -24,6 +24,16 @@ LATER = 10**13
 """Microseconds added to make an event newer than anything in the data."""
 
 
+class Broken(Exception):
+    """One law is broken; raised within a law, collected by ``check_recommender``."""
+
+
+def demand(kept: bool | np.bool_, otherwise: str) -> None:
+    """Say how a law is broken unless it is kept."""
+    if not kept:
+        raise Broken(otherwise)
+
+
 def planted(noise: float = 0.15, feedback: Feedback | None = None, rng: int = 0) -> Dataset:
     """Return planted data with a context column, a user table, and two items nobody met."""
     ratings, table = datasets.planted_tables(noise=noise, rng=rng, users=160, items=80)
@@ -107,6 +117,24 @@ def changed(histories: Histories, **columns: Any) -> Histories:
         name: np.asarray(column, getattr(histories, name).dtype) for name, column in columns.items()
     }
     return replace(histories, **typed)
+
+
+def hiding(h: Histories) -> Histories:
+    """Return the histories with one more event each: an item never met is hidden, at the end."""
+    n = len(h)
+    unmet = [np.setdiff1d(np.arange(80), h.take(slice(r, r + 1)).item)[r % 7] for r in range(n)]
+    ends = np.append(h.time, -1)[h.indptr[1:] - 1]  # no later than what was there
+    return Histories.of(
+        np.append(h.person(), np.arange(n)),
+        np.append(h.item, unmet),
+        people=n,
+        kind=np.append(h.kind, np.full(n, len(h.kinds))),
+        value=np.append(h.value, np.full(n, np.nan)),
+        time=np.append(h.time, ends),
+        session=np.append(h.session, np.full(n, -1)),
+        kinds=(*h.kinds, "hide"),
+        context=None if h.context is None else pl.concat([h.context, h.context.clear(n)]),
+    )
 
 
 class Case:

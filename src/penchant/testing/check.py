@@ -18,23 +18,26 @@ from penchant.ranking import Rules
 from penchant.recommender import (
     EVIDENCE,
     MEANINGS,
-    Embeds,
     Explains,
-    Onboards,
     Recommender,
-    Similar,
-    Updates,
     arrays_in,
 )
-from penchant.testing.case import Case, changed, fingerprint, hubs, planted, rated, same
+from penchant.testing import capabilities
+from penchant.testing.case import (
+    Broken,
+    Case,
+    demand,
+    fingerprint,
+    hiding,
+    hubs,
+    planted,
+    rated,
+    same,
+)
 
 
 class BrokenLaw(AssertionError):
     """A model breaks its contract; the message lists each law broken, and how."""
-
-
-class _Broken(Exception):
-    """One law is broken; raised within a law, collected by ``check_recommender``."""
 
 
 Law = Callable[[Case], None]
@@ -67,7 +70,7 @@ def check_recommender(model: Recommender | type[Recommender]) -> None:
     for law in _LAWS:
         try:
             law(case)
-        except _Broken as e:
+        except Broken as e:
             broken.append(f"{law.__name__}: {e}")
         except Exception as e:  # noqa: BLE001 - whatever a model raises, its author wants to see
             broken.append(f"{law.__name__}: raised {type(e).__name__}: {e}")
@@ -75,23 +78,18 @@ def check_recommender(model: Recommender | type[Recommender]) -> None:
         raise BrokenLaw(f"{case.model.name} breaks {len(broken)} laws:\n  " + "\n  ".join(broken))
 
 
-def _demand(kept: bool | np.bool_, otherwise: str) -> None:
-    if not kept:
-        raise _Broken(otherwise)
-
-
 def declares_itself(case: Case) -> None:
     """A model is a dataclass; what it reads and what its scores mean are words of the contract."""
     model = case.model
-    _demand(dataclasses.is_dataclass(model), "it is no dataclass")
-    _demand(
+    demand(dataclasses.is_dataclass(model), "it is no dataclass")
+    demand(
         model.reads <= EVIDENCE,
         f"reads {sorted(model.reads - EVIDENCE)}: not in {sorted(EVIDENCE)}",
     )
-    _demand(model.scores in MEANINGS, f"scores is {model.scores!r}, not one of {MEANINGS}")
+    demand(model.scores in MEANINGS, f"scores is {model.scores!r}, not one of {MEANINGS}")
     for name in ("fit", "score", "recommend"):
         own = getattr(type(model), name) is getattr(Recommender, name)
-        _demand(own, f"{name} is overridden; write _fit and _score")
+        demand(own, f"{name} is overridden; write _fit and _score")
 
 
 def unfitted_says_so(case: Case) -> None:
@@ -100,7 +98,7 @@ def unfitted_says_so(case: Case) -> None:
         case.fresh().score(case.queries)
     except NotFitted:
         return
-    raise _Broken("score before fit did not raise NotFitted")
+    raise Broken("score before fit did not raise NotFitted")
 
 
 def keeps_state_in_learned_attributes(case: Case) -> None:
@@ -110,21 +108,25 @@ def keeps_state_in_learned_attributes(case: Case) -> None:
     model.fit(case.data, rng=5)
     parts = {n for n, v in before.items() if isinstance(getattr(model, n), (list, tuple))}
     for name, was in before.items():
-        _demand(name in parts or repr(getattr(model, name)) == was, f"fit changed {name}")
-    extra = [n for n in vars(model) if n not in before and not n.endswith("_")]
-    _demand(not extra, f"fit set {extra}, which save would lose: learned names end in _")
+        demand(name in parts or repr(getattr(model, name)) == was, f"fit changed {name}")
+    learned = {"training_", *(name for name, _ in model._learned())}
+    extra = [n for n in vars(model) if n not in before and n not in learned]
+    demand(
+        not extra,
+        f"fit set {extra}, which save would lose: learned names end, and do not begin, in _",
+    )
     for name, value in model._learned():
         for array in arrays_in(value):
-            _demand(not array.flags.writeable, f"{name} can be written to")
+            demand(not array.flags.writeable, f"{name} can be written to")
 
 
 def fits_the_same_again(case: Case) -> None:
     """The same data and seed give the same model, whatever it was fitted on before."""
     once, other = fingerprint(case.fitted), planted(rng=9)
     again = case.fresh().fit(other, rng=1).fit(case.data, rng=5)
-    _demand(fingerprint(again) == once, "a second fit does not start from scratch, or is random")
+    demand(fingerprint(again) == once, "a second fit does not start from scratch, or is random")
     known = case.fresh().fit(case.data, rng=5).fit(case.data, rng=5)
-    _demand(fingerprint(known) == once, "fitting the same data twice gives another model")
+    demand(fingerprint(known) == once, "fitting the same data twice gives another model")
 
 
 def fits_without_side_effects(case: Case) -> None:
@@ -132,8 +134,8 @@ def fits_without_side_effects(case: Case) -> None:
     data = planted(feedback=case.data.feedback)  # its own copy: other laws rely on theirs
     before, state = fingerprint(data), str(np.random.get_state())
     case.fresh().fit(data, rng=5)
-    _demand(fingerprint(data) == before, "fit wrote to the data")
-    _demand(str(np.random.get_state()) == state, "fit drew from numpy's global generator")
+    demand(fingerprint(data) == before, "fit wrote to the data")
+    demand(str(np.random.get_state()) == state, "fit drew from numpy's global generator")
 
 
 def fits_alike_on_any_number_of_threads(case: Case) -> None:
@@ -143,7 +145,7 @@ def fits_alike_on_any_number_of_threads(case: Case) -> None:
         with threads.limited(number):
             model = case.fresh().fit(case.data, rng=5)
             prints.add((fingerprint(model), model.score(case.queries).tobytes()))
-    _demand(len(prints) == 1, "1, 2 and 5 threads give different models or scores")
+    demand(len(prints) == 1, "1, 2 and 5 threads give different models or scores")
 
 
 def reads_do_not_write(case: Case) -> None:
@@ -156,15 +158,17 @@ def reads_do_not_write(case: Case) -> None:
     if isinstance(model, Explains) and lists.codes[0, 0] >= 0:
         model.explain(queries[0], int(lists.codes[0, 0]))
     after = fingerprint(model), fingerprint(queries), sorted(vars(model))
-    _demand(before == after, "asking changed the model or the queries")
-    _demand(same(first, model.score(queries)), "asking twice gives two answers")
+    demand(before == after, "asking changed the model or the queries")
+    demand(same(first, model.score(queries)), "asking twice gives two answers")
 
 
 def scores_are_numbers_or_nan(case: Case) -> None:
     """A score is finite or NaN; (q, items) float32."""
     scores = case.fitted.score(case.queries)
-    _demand(not np.isinf(scores).any(), "a score is infinite; NaN means that it cannot say")
-    _demand((~np.isnan(scores)).any(), "every score for known people is NaN")
+    demand(not np.isinf(scores).any(), "a score is infinite; NaN means that it cannot say")
+    demand((~np.isnan(scores)).any(), "every score for known people is NaN")
+    chance = case.model.scores != "probability" or 0 <= np.nanmin(scores) <= np.nanmax(scores) <= 1
+    demand(chance, "a probability is not between 0 and 1")
 
 
 def scores_what_is_asked(case: Case) -> None:
@@ -173,22 +177,22 @@ def scores_what_is_asked(case: Case) -> None:
     whole = model.score(queries)
     some = np.array([7, 3, -1, 50, 3], np.int32)
     want = np.where(some >= 0, whole[:, some], np.nan).astype(np.float32)
-    _demand(same(model.score(queries, some), want), "shared items score otherwise than the whole")
+    demand(same(model.score(queries, some), want), "shared items score otherwise than the whole")
     rng = np.random.default_rng(0)
     each = rng.integers(-1, whole.shape[1], (len(queries), 6)).astype(np.int32)
     picked = np.take_along_axis(whole, np.maximum(each, 0), axis=1)
     want = np.where(each >= 0, picked, np.nan).astype(np.float32)
-    _demand(same(model.score(queries, each), want), "items per query score otherwise")
+    demand(same(model.score(queries, each), want), "items per query score otherwise")
 
 
 def askers_do_not_mix(case: Case) -> None:
     """A query's scores do not depend on who else asks, nor on the order."""
     model, queries = case.fitted, case.queries
     whole = model.score(queries)
-    _demand(same(model.score(queries[::-1]), whole[::-1]), "the order of queries matters")
+    demand(same(model.score(queries[::-1]), whole[::-1]), "the order of queries matters")
     for n in range(3):
-        _demand(same(model.score(queries[n]), whole[n : n + 1]), "asked alone, another answer")
-    _demand(model.score(queries[:0]).shape == (0, whole.shape[1]), "no queries, no empty answer")
+        demand(same(model.score(queries[n]), whole[n : n + 1]), "asked alone, another answer")
+    demand(model.score(queries[:0]).shape == (0, whole.shape[1]), "no queries, no empty answer")
 
 
 def codes_keep_to_their_map(case: Case) -> None:
@@ -200,20 +204,24 @@ def codes_keep_to_their_map(case: Case) -> None:
         found = model.score(asked)
         mine = queries.items.encode(list(items))
         want = np.where(mine >= 0, whole[:, np.maximum(mine, 0)], np.nan).astype(np.float32)
-        _demand(same(found, want), f"a {how} vocabulary gives other scores")
+        demand(same(found, want), f"a {how} vocabulary gives other scores")
 
 
 def unlisted_evidence_is_ignored(case: Case) -> None:
     """Evidence that ``reads`` does not list changes no score."""
     if "values" not in case.model.reads and case.model.scores == "rating":
-        raise _Broken("a model of ratings must read values")
+        raise Broken("a model of ratings must read values")
     for evidence in sorted(EVIDENCE - case.model.reads):
         before = case.fitted.score(case.before(evidence))
         for asked in case.variations(evidence, case.queries):
-            _demand(
+            demand(
                 same(before, case.fitted.score(asked)),
                 f"{evidence} is not in reads, and changes scores",
             )
+    seen = np.zeros(len(case.queries) + 1, np.int64), np.zeros(0, np.int32)
+    after = case.fitted.score(replace(case.queries, seen=seen))
+    kept = same(case.fitted.score(case.queries), after)
+    demand(kept, "what was seen is for the lists alone, and changes scores")
 
 
 def listed_evidence_counts(case: Case) -> None:
@@ -224,7 +232,34 @@ def listed_evidence_counts(case: Case) -> None:
             before = case.fitted.score(asked)
             after = [case.fitted.score(other) for other in case.variations(evidence, asked)]
             moved = moved or any(not same(before, scores) for scores in after)
-        _demand(moved, f"{evidence} is in reads, and changes nothing")
+        demand(moved, f"{evidence} is in reads, and changes nothing")
+
+
+def what_weighs_nothing_says_nothing(case: Case) -> None:
+    """Hidden items and ratings below ``liked`` are no evidence, in training and asking alike."""
+    if hasattr(case.model, "parts"):  # may hold out rows of any kind, and give hidden items a turn
+        return
+    data, q, liked = case.data, case.queries, case.data.feedback.liked
+    others = [("a hidden item", hiding(data.histories), hiding(q.histories))]
+    if liked is not None:
+        less, fewer = (h.where(~(h.value < liked)) for h in (data.histories, q.histories))
+        others.append(("a rating below liked", less, fewer))
+    before = case.fitted.score(q)
+    for what, learned, asked in others:
+        after = case.fitted.score(replace(q, histories=asked))
+        demand(same(before, after), f"{what} in a history changes scores")
+        after = case.fresh().fit(replace(data, histories=learned), rng=5).score(q)
+        demand(same(before, after), f"{what} in the training data changes scores")
+
+
+def history_beats_stored_state(case: Case) -> None:
+    """A model that ranks answers from the history, if there is one, whoever the user is."""
+    if case.model.scores != "rank" or not case.model.reads >= {"user", "history"}:
+        return
+    asked = case.variations("history", case.queries)[0]
+    stranger = replace(asked, user=np.full(len(asked), -1, np.int32))
+    kept = same(case.fitted.score(asked), case.fitted.score(stranger))
+    demand(kept, "a known user's scores are not those of a stranger with the same history")
 
 
 def lists_follow_the_rules(case: Case) -> None:
@@ -235,16 +270,16 @@ def lists_follow_the_rules(case: Case) -> None:
     indptr, seen = queries.already_seen()
     for r, row in enumerate(lists.codes):
         shown = row[row >= 0]
-        _demand(not set(shown) & set(seen[indptr[r] : indptr[r + 1]]), "a seen item is shown")
-        _demand(len(set(shown)) == len(shown), "an item is shown twice")
+        demand(not set(shown) & set(seen[indptr[r] : indptr[r + 1]]), "a seen item is shown")
+        demand(len(set(shown)) == len(shown), "an item is shown twice")
         got = scores[r, shown]
-        _demand(not np.isnan(got).any(), "an item that cannot be scored is shown")
-        _demand((np.diff(got) <= 1e-6).all(), "the list is not in order of score")
+        demand(not np.isnan(got).any(), "an item that cannot be scored is shown")
+        demand((np.diff(got) <= 1e-6).all(), "the list is not in order of score")
         open_ = np.setdiff1d(np.flatnonzero(~np.isnan(scores[r])), seen[indptr[r] : indptr[r + 1]])
-        _demand(len(shown) == min(12, len(open_)), "the list is shorter than it could be")
+        demand(len(shown) == min(12, len(open_)), "the list is shorter than it could be")
     first = [row[0] for row in lists.ids() if row]
     again = model.recommend(queries, k=12, rules=Rules(exclude=first))
-    _demand(not any(set(row) & set(first) for row in again.ids()), "an excluded item is shown")
+    demand(not any(set(row) & set(first) for row in again.ids()), "an excluded item is shown")
 
 
 def strangers_are_alike(case: Case) -> None:
@@ -255,12 +290,10 @@ def strangers_are_alike(case: Case) -> None:
         context=None, user_features=None, tastes=None,
     )  # fmt: skip
     scores = case.fitted.score(asked)
-    _demand(same(scores[:1], scores[1:]), "two people without evidence get different scores")
+    demand(same(scores[:1], scores[1:]), "two people without evidence get different scores")
     pure = case.model.scores == "rank" and case.model.reads >= {"history"}
     answers = hasattr(case.model, "parts") or not pure  # a composite may hold a fallback
-    _demand(
-        answers or np.isnan(scores).all(), "no evidence, and yet an answer: NaN is the contract"
-    )
+    demand(answers or np.isnan(scores).all(), "no evidence, and yet an answer: NaN is the contract")
 
 
 def unmet_items_are_unknown(case: Case) -> None:
@@ -269,7 +302,7 @@ def unmet_items_are_unknown(case: Case) -> None:
         return
     cold = case.data.items.encode([9000, 9001])
     scores = case.fitted.score(case.queries, cold)
-    _demand(np.isnan(scores).all(), "an item without evidence has a score; it must be NaN, not 0")
+    demand(np.isnan(scores).all(), "an item without evidence has a score; it must be NaN, not 0")
 
 
 def tells_signal_from_noise(case: Case) -> None:
@@ -279,9 +312,9 @@ def tells_signal_from_noise(case: Case) -> None:
     found = [_found(case, noise) for noise in (0.1, 0.6, 1.0)]
     low, middle, high = found
     shown = ", ".join(f"{x:.2f}" for x in found)
-    _demand(low > 0.7, f"share of own group at noise .1, .6, 1: {shown}; the first is below .7")
-    _demand(low > middle > high - 0.1, f"share of own group does not fall with noise: {shown}")
-    _demand(high < 0.45, f"share of own group in pure noise is {high:.2f}; chance is .25")
+    demand(low > 0.7, f"share of own group at noise .1, .6, 1: {shown}; the first is below .7")
+    demand(low > middle > high - 0.1, f"share of own group does not fall with noise: {shown}")
+    demand(high < 0.45, f"share of own group in pure noise is {high:.2f}; chance is .25")
 
 
 def _alike_for_all(case: Case) -> bool:
@@ -325,7 +358,7 @@ def weights_point_the_right_way(case: Case) -> None:
     for row, (hub, own) in zip(scores, ((100, 101), (300, 305)), strict=True):
         niches = [hub + n for n in range(1, 11) if hub + n != own]
         others = np.nan_to_num(row[data.items.encode(niches)], nan=-np.inf)
-        _demand(
+        demand(
             row[data.items.code(hub)] > others.max(),
             "a niche item speaks less for its hub than for other niche items: transposed weights?",
         )
@@ -345,7 +378,7 @@ def tiny_data_is_no_accident(case: Case) -> None:
     except BadEvents:
         return
     scores = model.score(tiny.queries())
-    _demand(scores.shape == (1, 1) and not np.isinf(scores).any(), "a score is infinite")
+    demand(scores.shape == (1, 1) and not np.isinf(scores).any(), "a score is infinite")
 
 
 def survives_saving(case: Case) -> None:
@@ -357,7 +390,7 @@ def survives_saving(case: Case) -> None:
         artifact.save(case.fitted, path)
         again = artifact.load(path, known=_classes(case.fitted))
         want, got = case.fitted.score(case.queries), again.score(case.queries)
-        _demand(np.array_equal(want, got, equal_nan=True), "a loaded model scores otherwise")
+        demand(np.array_equal(want, got, equal_nan=True), "a loaded model scores otherwise")
 
 
 def _classes(model: Recommender) -> tuple[type[Recommender], ...]:
@@ -368,83 +401,6 @@ def _classes(model: Recommender) -> tuple[type[Recommender], ...]:
             if isinstance(one, Recommender):
                 found += _classes(one)
     return tuple(dict.fromkeys(found))
-
-
-def explanations_add_up(case: Case) -> None:
-    """Base and shares add up to the score, for liked, seen, unseen and poorly scored items."""
-    model, queries = case.fitted, case.queries
-    if not isinstance(model, Explains):
-        return
-    scores = model.score(queries)
-    for r in range(3):
-        known = np.flatnonzero(~np.isnan(scores[r]))
-        order = known[np.argsort(-scores[r, known], kind="stable")]
-        met = queries.histories.take(slice(r, r + 1)).item[:3]
-        flat = known[np.argsort(np.abs(scores[r, known]), kind="stable")][:2]
-        for code in (*order[:3], *order[-2:], *flat, *met):
-            told = model.explain(queries[r], int(code))
-            score = float(scores[r, code])
-            if np.isnan(score):
-                continue
-            size = abs(told.base) + sum(abs(s.amount) for s in told.shares)
-            total = told.base + sum(s.amount for s in told.shares)
-            name = queries.items.decode([code])[0]
-            _demand(
-                abs(total - score) <= 1e-5 * size + 1e-9,
-                f"item {name}: base and shares add up to {total:.6g}, the score is {score:.6g}",
-            )
-            _demand(
-                abs(told.score - score) <= 1e-4 * abs(score) + 1e-7,
-                f"item {name}: explained {told.score:.6g}, scored {score:.6g}",
-            )
-            if told.shares:
-                amounts = {s.kind: 0 for s in told.shares}
-                _demand(set(amounts) <= {"history", "feature", "part"}, f"shares of {set(amounts)}")
-
-
-def similar_items_are_others(case: Case) -> None:
-    """An item is not among the items like it; ids come back as they were given."""
-    model = case.fitted
-    if not isinstance(model, Similar):
-        return
-    asked = case.data.items.decode([4, 9])
-    found = model.similar(asked, k=5)
-    for one, row in zip(asked, found.ids(), strict=True):
-        _demand(one not in row, "an item is its own answer")
-        _demand(len(row) > 0, "no item is like a popular one")
-        _demand(len(set(row)) == len(row), "an item is listed twice")
-
-
-def vectors_multiply_to_scores(case: Case) -> None:
-    """A model that embeds scores by the product of its vectors."""
-    model = case.fitted
-    if not isinstance(model, Embeds):
-        return
-    product = model.user_vectors(case.queries) @ model.item_vectors().T
-    _demand(same(product.astype(np.float32), model.score(case.queries)), "products are not scores")
-
-
-def updates_leave_the_old_alone(case: Case) -> None:
-    """An updated model is a new one; the old is unchanged."""
-    model = case.fitted
-    if not isinstance(model, Updates):
-        return
-    before = fingerprint(model)
-    histories = case.queries.histories
-    asked = replace(case.queries, histories=changed(histories, time=histories.time))
-    new = model.updated(case.data, asked, np.ones(len(asked), np.int64))
-    _demand(new is not model, "updated gives the model itself")
-    _demand(fingerprint(model) == before, "updating changed the old model")
-
-
-def onboarding_keeps_known_scores(case: Case) -> None:
-    """Items taken up by their content change no score of the others."""
-    model = case.fitted
-    if not isinstance(model, Onboards) or case.data.item_table is None:
-        return
-    row = case.data.item_table[:1].with_columns(item=9900)
-    new = model.with_items(row.with_columns(row["item"].cast(case.data.item_table["item"].dtype)))
-    _demand(same(model.score(case.queries), new.score(case.queries)), "known scores changed")
 
 
 _LAWS = (
@@ -461,6 +417,8 @@ _LAWS = (
     codes_keep_to_their_map,
     unlisted_evidence_is_ignored,
     listed_evidence_counts,
+    what_weighs_nothing_says_nothing,
+    history_beats_stored_state,
     lists_follow_the_rules,
     strangers_are_alike,
     unmet_items_are_unknown,
@@ -468,9 +426,5 @@ _LAWS = (
     weights_point_the_right_way,
     tiny_data_is_no_accident,
     survives_saving,
-    explanations_add_up,
-    similar_items_are_others,
-    vectors_multiply_to_scores,
-    updates_leave_the_old_alone,
-    onboarding_keeps_known_scores,
+    *capabilities.LAWS,
 )

@@ -36,11 +36,10 @@ class EASE(Recommender):
     are B = I - P / d (column j divided by d_j), so that B_jj = 0, and a history x scores x B
     (Steck 2019, equations 8 and 9).
 
-    P is found on the smaller side. With fewer users than items, Woodbury's identity gives
-    P = (I - X' K X) / l2 with K = (X X' + l2 I)^-1, and the model keeps K and X: rows of X are then
-    part of the model, without the ids of whom they belong to. Otherwise it keeps B. Both are kept
-    in 32 bits and agree to 1e-4 of the largest score; below an l2 of about 10, K and X lose digits
-    (3e-3 at l2 = 1 on ml-100k).
+    P is found on the side that takes less memory. With few users, Woodbury's identity gives
+    P = (I - X' K X) / l2 with K = (X X' + l2 I)^-1, and the model keeps K, in 64 bits, and X: rows
+    of X are then part of the model, without the ids of whom they belong to. Otherwise it keeps B,
+    in 32 bits. Both give the same scores, to 1e-4 of the largest.
 
     Reads the history and its values. Items nobody met, and histories of no other, give NaN.
 
@@ -69,12 +68,12 @@ class EASE(Recommender):
             raise BadEvents("EASE needs at least one interaction that weighs something")
         met = np.bincount(x.indices, minlength=x.columns) > 0
         active = np.flatnonzero(np.diff(x.indptr) > 0)
-        if len(active) < np.count_nonzero(met):
+        if 2 * len(active) ** 2 < np.count_nonzero(met) ** 2:
             rows = _rows(x, active)
             columns = rows.transposed()
             inverse = _inverse(sparse_sparse(rows, columns), self.l2)
             d = (1 - _quadratic(inverse, columns)) / self.l2
-            self.by_user_ = inverse.astype(np.float32)
+            self.by_user_ = inverse  # in 64 bits: P is a small difference at small l2
             self.rows_, self.columns_ = rows, columns
             self.diagonal_ = np.where(met, d, np.nan).astype(np.float32)
         else:
@@ -113,7 +112,8 @@ class EASE(Recommender):
         return scores
 
     def _by_users(self, x: CSR) -> Scores:
-        through = dense_sparse(sparse_sparse(x, self.columns_) @ self.by_user_, self.rows_)
+        overlap = sparse_sparse(x, self.columns_).astype(np.float64)
+        through = dense_sparse((overlap @ self.by_user_).astype(np.float32), self.rows_)
         own = np.zeros_like(through)
         own[x.row_numbers(), x.indices] = x.data
         # x B = x - (x P) / d, and x P = (x - x X' K X) / l2.

@@ -132,6 +132,13 @@ def test_every_kind_of_evidence_and_every_error_is_in_the_contracts():
         assert f"\n`{word}` |" in text, word
 
 
+def test_every_capability_is_in_the_contracts():
+    protocols = {n for n, cls in vars(recommender).items() if getattr(cls, "_is_protocol", False)}
+    section = (ROOT / "docs/contracts.md").read_text().partition("\n## Capabilities\n")[2]
+    told = re.findall(r"^`(\w+)` \|", section.partition("\n## ")[0], re.M)
+    assert sorted(told) == sorted(protocols - {"Protocol"})
+
+
 def models() -> dict[str, type[Recommender]]:
     """The public models by name."""
     public = {n: getattr(pt, n) for n in pt.__all__ if n in pt._HOME}

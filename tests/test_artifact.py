@@ -396,7 +396,7 @@ def test_a_part_may_be_fitted_or_not(few_people, tmp_path):
 
 def test_ease_on_movielens_is_small(movielens, tmp_path):
     pt.save(pt.EASE().fit(movielens), tmp_path / "m")
-    assert size(tmp_path / "m") < 4e6  # 3.5 MB; the item-to-item weights would be 380 MB
+    assert size(tmp_path / "m") < 6e6  # 5 MB; the item-to-item weights would be 380 MB
 
 
 @pytest.mark.parametrize("change", ["beyond", "negative", "backwards", "too few"])

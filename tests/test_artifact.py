@@ -265,6 +265,20 @@ def test_a_model_that_reads_no_user_still_minds_their_type(tmp_path):
     assert loaded.training_.items.kind == "uuid"
 
 
+def test_what_people_met_does_not_stand_in_the_order_of_their_ids():
+    rng = np.random.default_rng(0)
+    table = {"user": rng.integers(0, 9, 80), "item": rng.integers(0, 40, 80)}
+    table |= {"rating": rng.integers(1, 6, 80)}
+    for model, held in (
+        (pt.EASE(), "rows_"), (pt.UserKNN(), "rows_"), (pt.UserKNN(target="rating"), "raters_")
+    ):  # fmt: skip
+        kept = []
+        for users in (table["user"], -table["user"]):
+            rows = getattr(model.fit(pt.Dataset.of({**table, "user": users})), held)
+            kept.append([rows.indptr.tolist(), rows.indices.tolist(), rows.data.tolist()])
+        assert kept[0] == kept[1]
+
+
 def test_parts_share_what_they_shared(few_people, tmp_path):
     ease = pt.EASE(l2=20.0).fit(few_people)
     model = Remembers(parts=[ease, pt.Weighted(PARTS), ease, Remembers()]).fit(few_people)

@@ -54,6 +54,21 @@ def test_transposing_turns_every_entry_once(pairs):
     assert back.data.tobytes() == matrix.data.tobytes()
 
 
+@given(PAIRS, st.permutations(range(SHAPE[0])))
+def test_rows_by_content_do_not_tell_whose_they_are(pairs, order):
+    matrix, mixed = made(pairs), made([(order[r], c, v) for r, c, v in pairs])
+    found, other = matrix.by_content(), mixed.by_content()
+    for array in ("indptr", "indices", "data"):
+        assert getattr(found, array).tobytes() == getattr(other, array).tobytes()
+        assert getattr(found, array).dtype == getattr(matrix, array).dtype
+
+    def rows(m):
+        held = entries(m).items()
+        return sorted(sorted((c, v) for (r, c), v in held if r == n) for n in range(SHAPE[0]))
+
+    assert rows(found) == rows(matrix)
+
+
 @given(PAIRS, st.data())
 def test_rows_and_their_numbers(pairs, data):
     matrix = made(pairs)

@@ -38,8 +38,8 @@ class EASE(Recommender):
 
     P is found on the side that takes less memory. With few users, Woodbury's identity gives
     P = (I - X' K X) / l2 with K = (X X' + l2 I)^-1, and the model keeps K, in 64 bits, and X: rows
-    of X are then part of the model, without the ids of whom they belong to. Otherwise it keeps B,
-    in 32 bits. Both give the same scores, to 1e-4 of the largest.
+    of X are then part of the model, without the ids of whom they belong to and in no order of
+    theirs. Otherwise it keeps B, in 32 bits. Both give the same scores, to 1e-4 of the largest.
 
     Reads the history and its values. Items nobody met, and histories of no other, give NaN.
 
@@ -69,7 +69,7 @@ class EASE(Recommender):
         met = np.bincount(x.indices, minlength=x.columns) > 0
         active = np.flatnonzero(np.diff(x.indptr) > 0)
         if 2 * len(active) ** 2 < np.count_nonzero(met) ** 2:
-            rows = _rows(x, active)
+            rows = _rows(x, active).by_content()
             columns = rows.transposed()
             inverse = _inverse(sparse_sparse(rows, columns), self.l2)
             d = (1 - _quadratic(inverse, columns)) / self.l2

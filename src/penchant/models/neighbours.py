@@ -192,8 +192,9 @@ class UserKNN(Recommender):
     baselines; ``KNNBaseline`` of the library Surprise, by users).
 
     Similarities are as in ``ItemKNN``, and are computed when somebody asks: strangers are answered
-    like anyone else. The model holds everyone's evidence, without their ids. Who was met in
-    training is also their own neighbour, which adds nothing to items they have not met.
+    like anyone else. The model holds everyone's evidence, without their ids and in no order of
+    theirs. Who was met in training is also their own neighbour, which adds nothing to items they
+    have not met.
 
     Reads the history and its values. Without evidence, ranking is NaN and ratings are baselines.
     Items that nobody met are NaN.
@@ -245,14 +246,14 @@ class UserKNN(Recommender):
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         how = self._settings()
         if self.target == "rating":
-            ratings = ratings_of(data, self)
+            ratings = ratings_of(data, self).by_content()
             self.base_, left = _baselines(ratings)
             self.means_ = shrunk_means(ratings.transposed(), 0.0)
             compared = _compared("people", how.similarity, ratings, left, self.means_)
             self.raters_ = compared.transposed()
             self.residuals_ = left.transposed().data
         else:
-            self.rows_ = _evidence(data, self)
+            self.rows_ = _evidence(data, self).by_content()
             weighed = _weighed(self.rows_, self.rows_, self.weighting)
             self.columns_ = weighed.transposed()
             self.sizes_ = of_weights.sizes(weighed, how.similarity)

@@ -7,12 +7,17 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 import penchant as pt
 from data import ENABLE
 
 if TYPE_CHECKING:
     from penchant.evaluation.comparison import Comparison
+
+# The first example of a kernel may compile it, and machines are slow or busy: time tells nothing.
+settings.register_profile("penchant", deadline=None)
+settings.load_profile("penchant")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -118,6 +118,14 @@ def test_text_becomes_a_value_of_the_fields_type(setting, expected):
 def test_text_that_is_no_setting_is_said(setting, message):
     with pytest.raises(BadParameter, match=message):
         parsed(Model, setting)
+
+
+def test_a_field_of_any_type_takes_anything():
+    @dataclass(kw_only=True)
+    class Loose:
+        told: Any = hyper(None, "whatever")
+
+    check(Loose(told=[1, "a"]))
 
 
 def test_a_class_without_parameters_says_so():

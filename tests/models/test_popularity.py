@@ -126,3 +126,17 @@ def test_movielens(last_fifth):
     model = pt.Popularity().fit(last_fifth.train)
     found = pt.evaluate(model, last_fifth, [pt.NDCG(10)])
     assert found[pt.NDCG(10)] == pytest.approx(0.087, abs=0.001)
+
+
+def test_whole_numbers_are_one_context_however_they_are_stored():
+    table = {"user": [1, 2, 3], "item": [1, 2, 2], "hour": [1, None, 2]}
+    data = pt.Dataset.of(table, context=("hour",))
+    whole = pt.Dataset.of({**table, "hour": [1.0, float("nan"), 2.0]}, context=("hour",))
+    for fitted in (data, whole):
+        model = pt.Popularity(by="hour").fit(fitted)
+        scores = [
+            model.score(data.queries(users=[1], context={"hour": [h]}))[0].tolist()
+            for h in (1, 1.0, 2, 2.5)
+        ]
+        assert scores[0] == scores[1] != scores[2]
+        assert scores[3] == model.counts_.tolist()

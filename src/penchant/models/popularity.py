@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from penchant.dataset import Dataset
@@ -65,7 +66,7 @@ class Popularity(Recommender):
                     f"Popularity.by is {self.by!r}, and the events have no such context column; "
                     f"read them with context=({self.by!r},)"
                 )
-            values = events.context[self.by].cast(str)
+            values = _written(events.context[self.by])
             self.contexts_ = IdMap.of(values.drop_nulls())
             known = values.is_not_null().to_numpy()
             where = self.contexts_.encode(values.filter(values.is_not_null()))
@@ -80,7 +81,7 @@ class Popularity(Recommender):
         scores = np.broadcast_to(self.counts_, (len(queries), len(self.counts_)))
         told = queries.context
         if self.by is not None and told is not None and self.by in told.columns:
-            values = told[self.by].cast(str)
+            values = _written(told[self.by])
             at = np.full(len(queries), -1, np.int32)
             at[values.is_not_null().to_numpy()] = self.contexts_.encode(values.drop_nulls())
             if (at >= 0).any():
@@ -93,6 +94,12 @@ class Popularity(Recommender):
         """Explain an item: the base is the whole score, since nothing of the asker is read."""
         score = float(self.score(query, np.array([item], np.int32))[0, 0])
         return self._explained(query, item, score, (), score)
+
+
+def _written(values: pl.Series) -> pl.Series:
+    """Return values as text; 1.0 is 1, since whole numbers among missing ones come as floats."""
+    text = values.cast(pl.String)
+    return text.str.replace(r"\.0$", "") if values.dtype.is_float() else text
 
 
 def _counts(total: NDArray[np.float64]) -> NDArray[np.float32]:

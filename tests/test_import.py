@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import subprocess
 import sys
@@ -62,3 +64,16 @@ def test_every_public_name_is_there_and_documented(name):
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'penchant' has no attribute 'Eas'"):
         pt.Eas
+
+
+def test_type_checkers_see_every_public_name() -> None:
+    tree = ast.parse(inspect.getsource(pt))
+    guarded = next(n for n in tree.body if isinstance(n, ast.If))
+    named = {
+        (f"{found.module}".removeprefix("penchant").lstrip("."), name.name)
+        for found in guarded.body
+        if isinstance(found, ast.ImportFrom)
+        for name in found.names
+    }
+    homes = {(home, name) for name, home in pt._HOME.items()}
+    assert named == homes | {("", name) for name in pt._MODULES}

@@ -72,11 +72,65 @@ _MODULES = ("datasets", "split", "testing")
 
 __all__ = sorted([*_HOME, *_MODULES, "__version__"])
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the same names for type checkers; a test compares the two lists
     from penchant import datasets as datasets
     from penchant import split as split
+    from penchant import testing as testing
+    from penchant.artifact import load as load
+    from penchant.artifact import save as save
     from penchant.dataset import Dataset as Dataset
+    from penchant.errors import BadArtifact as BadArtifact
+    from penchant.errors import BadEvents as BadEvents
+    from penchant.errors import BadParameter as BadParameter
+    from penchant.errors import Incompatible as Incompatible
+    from penchant.errors import MissingExtra as MissingExtra
+    from penchant.errors import NotFitted as NotFitted
     from penchant.errors import PenchantError as PenchantError
+    from penchant.errors import UnknownId as UnknownId
+    from penchant.evaluation.comparison import compare as compare
+    from penchant.evaluation.evaluator import Evaluation as Evaluation
+    from penchant.evaluation.evaluator import evaluate as evaluate
+    from penchant.evaluation.metrics import F1 as F1
+    from penchant.evaluation.metrics import MAE as MAE
+    from penchant.evaluation.metrics import MAP as MAP
+    from penchant.evaluation.metrics import MRR as MRR
+    from penchant.evaluation.metrics import NDCG as NDCG
+    from penchant.evaluation.metrics import RMSE as RMSE
+    from penchant.evaluation.metrics import CappedRecall as CappedRecall
+    from penchant.evaluation.metrics import Coverage as Coverage
+    from penchant.evaluation.metrics import Diversity as Diversity
+    from penchant.evaluation.metrics import Gini as Gini
+    from penchant.evaluation.metrics import HitRate as HitRate
+    from penchant.evaluation.metrics import MAPOverK as MAPOverK
+    from penchant.evaluation.metrics import MAPOverRelevant as MAPOverRelevant
+    from penchant.evaluation.metrics import NDCGOverK as NDCGOverK
+    from penchant.evaluation.metrics import Novelty as Novelty
+    from penchant.evaluation.metrics import Precision as Precision
+    from penchant.evaluation.metrics import Recall as Recall
+    from penchant.events import Events as Events
+    from penchant.explanations import Explanation as Explanation
+    from penchant.explanations import explain as explain
+    from penchant.feedback import Feedback as Feedback
+    from penchant.ids import IdMap as IdMap
+    from penchant.models.content import ContentBased as ContentBased
+    from penchant.models.factorization import ALS as ALS
+    from penchant.models.hybrid import Fallback as Fallback
+    from penchant.models.hybrid import Mixed as Mixed
+    from penchant.models.hybrid import Switching as Switching
+    from penchant.models.hybrid import Weighted as Weighted
+    from penchant.models.linear import EASE as EASE
+    from penchant.models.neighbours import ItemKNN as ItemKNN
+    from penchant.models.neighbours import UserKNN as UserKNN
+    from penchant.models.popularity import Popularity as Popularity
+    from penchant.models.ratings import SVD as SVD
+    from penchant.models.ratings import Biases as Biases
+    from penchant.predictions import predict as predict
+    from penchant.queries import Queries as Queries
+    from penchant.ranking import Recommendations as Recommendations
+    from penchant.ranking import Rules as Rules
+    from penchant.recommender import Epoch as Epoch
+    from penchant.recommender import Recommender as Recommender
+    from penchant.split import Split as Split
 
 
 def __getattr__(name: str) -> Any:

@@ -82,6 +82,7 @@ def test_a_file_or_another_directory(tmp_path):
     (tmp_path / "m.pkl").write_bytes(b"\x80\x04N.")
     with pytest.raises(pt.BadArtifact, match=r"m.pkl is a file; .* is a directory"):
         pt.load(tmp_path / "m.pkl")
+    (tmp_path / "link").symlink_to("m.pkl")
     with pytest.raises(pt.BadArtifact, match=r"holds no manifest.json: it is not a penchant model"):
         pt.load(tmp_path)
 
@@ -188,7 +189,7 @@ def test_links(path, of, tmp_path):
 def test_a_pipe_does_not_hang(path):
     (path / "manifest.json").unlink()
     os.mkfifo(path / "manifest.json")
-    with pytest.raises(pt.BadArtifact, match="is a link or a device"):
+    with pytest.raises(pt.BadArtifact, match=r"holds no manifest.json"):
         pt.load(path)
 
 
@@ -283,18 +284,13 @@ def nodes(value, at=()):
         yield from nodes(value[key], (*at, key))
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["array", "csr", "ids", "kind", "table", "model", "x"]),
-            inner,
-            max_size=3,
-        )
-    ),
-    max_leaves=5,
-)
+def nested(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    names = st.sampled_from(["array", "csr", "ids", "kind", "table", "model", "x"])
+    return st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3)
+
+
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+json_values = leaves | nested(leaves | nested(leaves))
 
 
 @settings(max_examples=60, deadline=None)

@@ -70,6 +70,7 @@ def test_help_names_every_command_and_where_to_begin(run: Run) -> None:
         assert re.search(rf"│ {command} ", text), command
         assert "Usage" in run(command, "--help").stdout
     assert "penchant demo" in text
+    assert re.search(r"Six models .{70,}", run("demo", "--help").stdout)  # one paragraph, filled
     assert run("--version").stdout.strip() == pt.__version__
 
 
@@ -100,6 +101,14 @@ def test_the_line_that_fit_suggests_works(run: Run) -> None:
     line = said.partition("Now try: ")[2].strip()
     words = shlex.split(line)
     assert words[1:3] == ["recommend", "a b.model"]
+    assert "because you liked" in run(*words[1:]).stdout
+
+
+def test_a_model_of_ratings_suggests_somebody_with_ratings(run: Run, tmp_path: Path) -> None:
+    pl.read_csv(RATINGS).rename({"user": "who"}).write_csv(tmp_path / "r.csv")
+    said = run("fit", "r.csv", "--model", "svd", "--user-column", "who").stdout
+    words = shlex.split(said.partition("Now try: ")[2].strip())
+    assert "--user" in words
     assert "because you liked" in run(*words[1:]).stdout
 
 
@@ -156,6 +165,14 @@ def test_compare_goes_from_a_file_to_a_line_to_paste(run: Run, tmp_path: Path) -
 
 
 # Who is asking.
+
+
+def test_compare_copes_with_one_person(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("user,item\n" + "".join(f"ann,{n}\n" for n in range(10)))
+    found = run("compare", "one.csv").stdout
+    assert found.count("the baseline") == 1
+    assert "only 1 person could be asked" in " ".join(found.split())
+    assert "Leaderboard" in (tmp_path / "report.html").read_text("utf-8")
 
 
 def test_likes_are_titles_with_typos_or_ids(run: Run, ease: Path) -> None:
@@ -241,6 +258,9 @@ def test_shares_add_up_in_every_format(run: Run, hybrid: Path) -> None:
         (["fit", "planted", "--out", "nowhere/m"], "--out nowhere/m: there is no folder"),
         (["fit", "planted", "--model", "best"], "'best' is not one of"),
         (["fit", "one.csv", "--model", "content-based"], "add --items FILE"),
+        (["evaluate", str(RATINGS), "--model", "content-based"], "add --items FILE"),
+        (["compare", "headless.csv"], "no names, write a line of names above it"),
+        (["compare", "one.csv", "--report", "."], "--report . is a folder: name a file"),
         (["recommend", "nowhere.model", "--likes", "1"], "nowhere.model"),
         (["recommend", "odd.csv", "--likes", "1"], "odd.csv"),
         (["recomend"], "recommend"),
@@ -251,6 +271,7 @@ def test_a_mistake_is_one_line_that_helps(
 ) -> None:
     (tmp_path / "odd.csv").write_text("who,what,stars\n1,2,3\n")
     (tmp_path / "one.csv").write_text("user,item\n1,2\n")
+    (tmp_path / "headless.csv").write_text("ann,tea,2\nbob,rum,3\n")
     (tmp_path / "empty.csv").touch()
     found = run(*words, ok=False).stderr
     assert re.search(said, " ".join(found.replace("│", " ").split()))
@@ -275,6 +296,9 @@ def test_rows_that_cannot_be_used_are_counted_or_stop(run: Run, tmp_path: Path) 
     strict = run("fit", "bad.csv", "--model", "ease", "--strict", ok=False).stderr
     assert "3 of 6 rows cannot be used" in strict
     assert "(line 5)" in strict
+    assert "without --strict" in strict
+    (tmp_path / "none.csv").write_text("user,item\n,1\n")
+    assert run("fit", "none.csv", ok=False).stderr.endswith("Mend them\n")
 
 
 def test_columns_can_be_named(run: Run, tmp_path: Path) -> None:

@@ -142,6 +142,23 @@ def test_ratings_alone_are_enough(folder):
     assert data.item_table is data.user_table is None
 
 
+def test_tables_of_grouplens_are_known_beside_any_ratings(folder):
+    path = folder(
+        u__item=f"{ITEM}\n{OTHER}\n".encode("latin-1"),
+        movies__dat="1::Toy Story (1995)::Animation\n2::Amélie::Comedy\n".encode("latin-1"),
+        movies__csv="item,title,genres\n1,Toy Story,Animation\n2,Amélie,(no genres listed)\n",
+        users__dat="7::F::25::6::90210\n",
+        r__csv="user,item\n7,1\n7,2\n",
+    )
+    tables = {
+        name: datasets.read(path / "r.csv", items=path / name, users=path / "users.dat")
+        for name in ("u.item", "movies.dat", "movies.csv")
+    }
+    assert [t.item_table["title"][1] for t in tables.values()] == ["Amélie"] * 3
+    assert [t.item_table["genres"][1] for t in tables.values()] == ["unknown", "Comedy", None]
+    assert all(t.user_table["gender"][0] == "F" for t in tables.values())
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

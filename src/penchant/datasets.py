@@ -145,9 +145,21 @@ def read(
 
 
 def _table(source: str | Path | Frame) -> pl.DataFrame:
-    if isinstance(source, (str, Path)):
-        return read_table(Path(source))[0]
-    return to_polars(source)
+    """Return a table of items or users: a frame, a file, or one of GroupLens' without a header."""
+    if not isinstance(source, (str, Path)):
+        return to_polars(source)
+    path = Path(source)
+    known = _HEADLESS.get(path.name)
+    found = None if known is None else known(path)
+    return _without_placeholder(read_table(path)[0]) if found is None else found
+
+
+def _without_placeholder(table: pl.DataFrame) -> pl.DataFrame:
+    """Return an item table of GroupLens' in which no genres are none, not a genre."""
+    if table.schema.get("genres") != pl.String:
+        return table
+    listed = pl.col("genres") != "(no genres listed)"
+    return table.with_columns(pl.when(listed).then("genres").alias("genres"))
 
 
 def _movielens_folder(
@@ -160,8 +172,8 @@ def _movielens_folder(
         events = Events.read(path / "ratings.dat", **columns)
         return (
             events,
-            _dat(path / "movies.dat", ["item", "title", "genres"]),
-            _dat(path / "users.dat", ["user", "gender", "age", "occupation", "zip"]),
+            _movies_dat(path / "movies.dat"),
+            _users_dat(path / "users.dat"),
         )
     for ratings in ("ratings.csv", "ratings.csv.gz", "ratings.parquet"):
         if (path / ratings).exists():
@@ -188,6 +200,19 @@ def _u_user(path: Path) -> pl.DataFrame | None:
     if columns is None:
         return None
     return _keyed(path, dict(zip(names, columns, strict=True)), "age")
+
+
+def _movies_dat(path: Path) -> pl.DataFrame | None:
+    return _dat(path, ["item", "title", "genres"])
+
+
+def _users_dat(path: Path) -> pl.DataFrame | None:
+    return _dat(path, ["user", "gender", "age", "occupation", "zip"])
+
+
+_HEADLESS = {
+    "u.item": _u_item, "u.user": _u_user, "movies.dat": _movies_dat, "users.dat": _users_dat,
+}  # fmt: skip
 
 
 def _dat(path: Path, names: list[str]) -> pl.DataFrame | None:
@@ -225,15 +250,8 @@ def _movies_csv(path: Path) -> pl.DataFrame | None:
     movies = next((p for p in (path / "movies.csv", path / "movies.parquet") if p.exists()), None)
     if movies is None:
         return None
-    table = read_table(movies)[0]
+    table = _without_placeholder(read_table(movies)[0])
     key = table.columns[0]
-    if "genres" in table.columns:
-        table = table.with_columns(
-            pl.when(pl.col("genres") == "(no genres listed)")
-            .then(None)
-            .otherwise(pl.col("genres"))
-            .alias("genres")
-        )
     if not (path / "tags.csv").exists():
         return table
     tags = read_table(path / "tags.csv")[0]

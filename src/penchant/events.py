@@ -236,7 +236,8 @@ def find_columns(columns: list[str], given: dict[str, str | None], source: str) 
         if role not in found:
             raise BadEvents(
                 f"{source}: no {role} column found among {', '.join(columns)}. "
-                f"Name it: --{role}-column NAME on the command line, {role}='NAME' in Python"
+                f"Name it: --{role}-column NAME on the command line, {role}='NAME' in Python; if "
+                "these are a first row and no names, write a line of names above it"
             )
     return {role: found[role] for role in ROLES if role in found}
 
@@ -307,10 +308,15 @@ class _Parser:
             shown = ", ".join(str(r + self.first_row) for r in rows[:5])
             more = ", …" if len(rows) > 5 else ""
             told.append(f"{len(rows):,} {reason} ({unit} {shown}{more})")
+        mend = "Mend them"
+        if self.bad == "raise":
+            mend += (
+                ", or have them left out and counted: without --strict on the command line, "
+                "bad='drop' in Python"
+            )
         return (
             f"{self.source}: {sum(int(m.sum()) for m in self.faults.values()):,} of "
-            f"{len(self.table):,} rows cannot be used: {'; '.join(told)}. Mend them, or leave "
-            "them out with bad='drop' (they are counted)"
+            f"{len(self.table):,} rows cannot be used: {'; '.join(told)}. {mend}"
         )
 
     def ids(self, role: str) -> pl.Series:

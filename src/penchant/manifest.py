@@ -55,8 +55,8 @@ def checked(folder: Path, *, verify: bool) -> dict[str, Any]:
     ------
     BadArtifact : as ``read``; another version; a file that is missing, damaged or in excess.
     """
-    present = _files(folder)
     content, manifest = read(folder)
+    present = _files(folder)
     version = manifest.get("version")
     if version != VERSION:
         raise BadArtifact(

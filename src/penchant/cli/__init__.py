@@ -5,6 +5,9 @@ Results go to standard output; what was understood, progress and errors go to st
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from inspect import cleandoc
 from typing import Annotated
 
 import typer
@@ -43,13 +46,13 @@ def main(
     """Personalised recommendations from a file of who rated, bought or watched what."""
 
 
-START, OWN, HELP = "Start here", "Your own data", "Help"
-
-app.command("demo", rich_help_panel=START)(demo)
-app.command("compare", rich_help_panel=START)(compare)
-app.command("fit", rich_help_panel=OWN)(fit)
-app.command("evaluate", rich_help_panel=OWN)(evaluate)
-app.command("recommend", rich_help_panel=OWN)(recommend)
-app.command("similar", rich_help_panel=OWN)(similar)
-app.command("explain", rich_help_panel=OWN)(explain)
-app.command("doctor", rich_help_panel=HELP)(doctor)
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Start here": (demo, compare),
+    "Your own data": (fit, evaluate, recommend, similar, explain),
+    "Help": (doctor,),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        # The lines of a docstring end where the code's do; a terminal has its own width.
+        text = re.sub(r"(?<!\n)\n(?!\n)", " ", cleandoc(command.__doc__ or ""))
+        app.command(command.__name__, rich_help_panel=panel, help=text)(command)

@@ -97,9 +97,16 @@ def explain(
     import polars as pl
 
     import penchant
+    from penchant.errors import Incompatible
+    from penchant.recommender import Explains
 
     with working("Loading"):
         loaded, known = _opened(model, data, user_column, item_column, value_column, time_column)
+    if not isinstance(loaded, Explains):
+        raise Incompatible(
+            f"{loaded.name} cannot explain its scores; models that do: item-knn, als, ease, svd, "
+            "content-based, hybrid"
+        )
     asked = r.asked(loaded, known, user, likes, tastes)
     found = penchant.explain(loaded, asked, r.item_asked(loaded, item))
     if form == "table":

@@ -42,6 +42,8 @@ def compare(
     from penchant.evaluation.comparison import compare as compared
     from penchant.evaluation.report import report as page
 
+    if report.is_dir():
+        raise BadParameter(f"--report {report} is a folder: name a file, such as report.html")
     if not report.absolute().parent.is_dir():
         raise BadParameter(f"--report {report}: there is no folder {report.absolute().parent}")
     console = output()
@@ -68,12 +70,10 @@ def compare(
         console.print()
         console.print(telling.somebody(one, f"Person {one.who}, {one.met:,} events known", 5))
     again = ["fit", file, "--model", found.best]
-    for flag, value in (
-        ("--items", items), ("--liked", liked), ("--user-column", user_column),
-        ("--item-column", item_column), ("--value-column", value_column),
-        ("--time-column", time_column),
-    ):  # fmt: skip
-        again += [] if value is None else [flag, f"{value}"]
+    again += r.given(
+        items=items, liked=liked, user_column=user_column, item_column=item_column,
+        value_column=value_column, time_column=time_column,
+    )  # fmt: skip
     if found.best == "hybrid" and found.left_out:
         again += [w for part in found.models if part != "hybrid" for w in ("--part", part)]
     again += ["--seed", f"{seed}"] * (seed != 0)

@@ -97,8 +97,6 @@ def fit(
             time=time_column, liked=liked, strict=strict,
         )  # fmt: skip
     made = _made(model, settings, data, parts)
-    if model is Name.CONTENT_BASED and data.item_table is None:
-        raise BadParameter("content-based learns from what is known of the items: add --items FILE")
     began = time.perf_counter()
     with working(f"Fitting {model}") as update:
         made.fit(data, rng=seed, on_epoch=on_epoch(update))
@@ -109,7 +107,12 @@ def fit(
         f"Fitted {_described(made)} to {len(data):,} events in {seconds:.1f} s; saved as {out}.",
         markup=False, soft_wrap=True,
     )  # fmt: skip
-    example = pasted(["recommend", str(out), *_asking(data)])
+    columns = r.given(
+        user_column=user_column, item_column=item_column, value_column=value_column,
+        time_column=time_column,
+    )  # fmt: skip
+    who = _known(data, file, columns) if made.scores == "rating" else _new(data)
+    example = pasted(["recommend", str(out), *who])
     console.print(f"Now try: {example}", markup=False, soft_wrap=True)
 
 
@@ -123,8 +126,16 @@ def _described(model: Recommender) -> str:
     return f"hybrid ({', '.join(f'{part.name} {weight:.2f}' for part, weight in shares)})"
 
 
-def _asking(data: Dataset) -> list[str]:
-    """Return options that ask for somebody: who likes the item that most people met."""
+def _known(data: Dataset, file: str, columns: list[str]) -> list[str]:
+    """Return options that ask for somebody in the file: the first with events."""
+    import numpy as np
+
+    first = int(np.flatnonzero(data.histories.lengths)[0])
+    return ["--data", file, *columns, "--user", f"{data.users.decode([first])[0]}"]
+
+
+def _new(data: Dataset) -> list[str]:
+    """Return options that ask for somebody new: who likes the item that most people met."""
     import numpy as np
 
     best = int(np.bincount(data.histories.item, minlength=len(data.items)).argmax())
@@ -172,7 +183,9 @@ def evaluate(
             time=time_column, liked=liked, strict=strict,
         )  # fmt: skip
     split = _split(data, by, fraction, seed)
-    models = {name: _made(name, settings, split.train) for name in dict.fromkeys(model)}
+    models: dict[str, Recommender] = {
+        name: _made(name, settings, split.train) for name in dict.fromkeys(model)
+    }
     with working("Fitting") as update:
         for name, one in models.items():
             update(f"Fitting {name}")
@@ -219,6 +232,8 @@ def _made(
             raise BadParameter("--part names what a hybrid is made of: other models")
         made = {part.value: _made(part, None, data) for part in parts}
         return replace(hybrid(made), **dict(parsed(penchant.Weighted, s) for s in settings or ()))
+    if name is Name.CONTENT_BASED and data.item_table is None:
+        raise BadParameter("content-based learns from what is known of the items: add --items FILE")
     found = contenders(data).get(name)
     model: Recommender = classes[name]() if found is None else found
     given = dict(parsed(type(model), one) for one in settings or ())

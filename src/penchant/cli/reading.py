@@ -128,6 +128,14 @@ def understood(data: Dataset) -> list[str]:
     return said
 
 
+def given(**options: object) -> list[str]:
+    """Return options that are not None as the words that give them."""
+    words = (
+        (f"--{name.replace('_', '-')}", f"{v}") for name, v in options.items() if v is not None
+    )
+    return [word for pair in words for word in pair]
+
+
 def asked(
     model: Recommender,
     data: Dataset | None,

@@ -83,6 +83,7 @@ def _score(value: float | None) -> str:
 
 def leaderboard(found: Comparison) -> Table:
     """Return the models with their scores, the best first."""
+    from penchant.evaluation.comparison import POPULARITY
     from penchant.evaluation.report import measured
 
     board = found.to_frame()
@@ -94,7 +95,7 @@ def leaderboard(found: Comparison) -> Table:
     for head in heads:
         made.add_column(head, justify="right", no_wrap=True)
     for row in board.iter_rows(named=True):
-        above = "the baseline"
+        above = "the baseline" if row["model"] == POPULARITY else "–"
         if row["above_low"] is not None:
             above = f"{row['above_low']:+.3f} to {row['above_high']:+.3f}"
         cells = [row["model"], f"{row['ndcg']:.4f}", above]

@@ -373,7 +373,8 @@ def _nothing_beats_it(result: Evaluation, top: str, split: Split) -> tuple[str, 
     if len(result.models) == 1:
         return (f"Use {POPULARITY}: there was no time for anything else.",)
     if asked < FEW:
-        why = f"only {asked:,} people could be asked, too few to tell the models apart"
+        who = "person" if asked == 1 else "people"
+        why = f"only {asked:,} {who} could be asked, too few to tell the models apart"
     elif usual <= 3:
         why = f"half of the people have {usual} events or fewer to be known by"
     else:

@@ -9,7 +9,6 @@ from math import ceil, floor, log10
 import numpy as np
 
 from penchant.evaluation.comparison import POPULARITY, Comparison, Example
-from penchant.evaluation.evaluator import Estimate
 from penchant.evaluation.tables import remarks
 
 STYLE = """
@@ -30,7 +29,7 @@ figure { margin: 1rem 0; } svg { display: block; width: 100%; max-width: 34rem; 
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif; } svg .soft { fill: var(--soft); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th, td { padding: .35rem .6rem; text-align: left; vertical-align: top;
+th, td { padding: .35rem .4rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } .n { text-align: right; }
 td.n { white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -101,43 +100,39 @@ def _notes(found: Comparison) -> str:
 
 def _intervals(found: Comparison) -> str:
     """Return a plot of each model's NDCG: a dot, and a line over its interval."""
-    board = found.to_frame()
-    estimates = {
-        row["model"]: Estimate(row["ndcg"], row["ndcg_low"], row["ndcg_high"])
-        for row in board.iter_rows(named=True)
-    }
+    rows = list(found.to_frame().iter_rows(named=True))
     left, right, height = 105, 400, 26
-    ticks = _ticks(max(e.high if e.high == e.high else e.value for e in estimates.values()))
+    ticks = _ticks(max(r["ndcg"] if r["ndcg_high"] is None else r["ndcg_high"] for r in rows))
 
     def x(value: float) -> float:
         return left + (right - left) * value / ticks[-1]
 
-    bottom = 8 + height * len(estimates)
+    bottom = 8 + height * len(rows)
     drawn = [
         f'<line x1="{x(t):.1f}" x2="{x(t):.1f}" y1="4" y2="{bottom}" stroke="var(--line)"/>'
         f'<text class="soft" x="{x(t):.1f}" y="{bottom + 18}" text-anchor="middle">{t:.3g}</text>'
         for t in ticks
     ]
-    for n, (name, e) in enumerate(estimates.items()):
+    for n, row in enumerate(rows):
         y = 8 + height * n + height / 2
-        colour = "var(--mark)" if name == found.best else "var(--other)"
+        colour = "var(--mark)" if row["model"] == found.best else "var(--other)"
         drawn.append(
-            f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{escape(name)}</text>'
-            f'<circle cx="{x(e.value):.1f}" cy="{y}" r="5" fill="{colour}"/>'
+            f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{escape(row["model"])}</text>'
+            f'<circle cx="{x(row["ndcg"]):.1f}" cy="{y}" r="5" fill="{colour}"/>'
         )
-        if e.low == e.low:
+        if row["ndcg_low"] is not None:
             drawn.append(
-                f'<line x1="{x(e.low):.1f}" x2="{x(e.high):.1f}" y1="{y}" y2="{y}" '
-                f'stroke="{colour}" stroke-width="2"/>'
+                f'<line x1="{x(row["ndcg_low"]):.1f}" x2="{x(row["ndcg_high"]):.1f}" '
+                f'y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2"/>'
             )
-    said = "; ".join(f"{name} {e.value:.4f}" for name, e in estimates.items())
+    said = "; ".join(f"{row['model']} {row['ndcg']:.4f}" for row in rows)
     metric = found.evaluation.metrics[0].name
     return (
         f'<figure><svg viewBox="0 0 420 {bottom + 26}" role="img" '
         f'aria-label="{escape(metric)} by model: {escape(said)}">{"".join(drawn)}</svg>'
         f"<figcaption>{escape(metric)}: how much of what people went for next stands high in their "
         "list. Lines hold 95% of resamples of the people asked; two that overlap may still differ "
-        "clearly person by person, as the column “above popularity” says.</figcaption></figure>"
+        f"clearly person by person, as the column “minus {POPULARITY}” says.</figcaption></figure>"
     )
 
 

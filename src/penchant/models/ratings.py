@@ -258,7 +258,8 @@ def ratings_of(data: Dataset, model: Recommender) -> CSR:
     if not ratings.nnz:
         raise BadEvents(
             f"{model.name} learns from ratings, and {data.name} has none: name the column that "
-            "holds them with value=, or use a model that ranks, such as EASE"
+            "holds them (--value-column NAME on the command line, value= in Python), or use a "
+            "model that ranks, such as EASE"
         )
     return ratings
 

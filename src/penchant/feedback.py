@@ -145,7 +145,7 @@ class Feedback:
         against = (rated & (histories.value < limit)) | (histories.hidden() & ~good)
         if not against.any():
             return good
-        pairs = people * (int(histories.item.max()) + 1) + histories.item
+        pairs = people * (int(histories.item.max()) + 2) + histories.item + 1  # -1 is unknown
         _, pair = np.unique(pairs, return_inverse=True)
         last = np.full(len(pair), -1)  # of each pair, the last row against the item
         last[pair[against]] = np.flatnonzero(against)

@@ -141,7 +141,10 @@ class IdMap:
         """
         code = int(self.encode([one])[0])
         if code < 0:
-            raise UnknownId(f"no such id: {one!r}; {len(self):,} are known.{self._near(one)}")
+            like = ", ".join(repr(known) for known in self.decode(np.arange(min(3, len(self)))))
+            raise UnknownId(
+                f"no such id: {one!r}; {len(self):,} are known, such as {like}.{self._near(one)}"
+            )
         return code
 
     def _near(self, one: Any) -> str:

@@ -102,8 +102,8 @@ def read(
         if items is not None or user or item or value or time:
             raise BadParameter(f"{file!r} is the packaged data: it needs no columns or items")
         if file == "movielens":
-            return datasets.movielens(feedback=feedback)
-        return replace(datasets.planted(), feedback=feedback)
+            return _likeable(datasets.movielens(feedback=feedback))
+        return _likeable(replace(datasets.planted(), feedback=feedback))
     if not Path(file).exists():
         raise BadEvents(
             f"no such file or folder: {file} (the packaged data are called movielens and planted)"
@@ -114,6 +114,14 @@ def read(
     )  # fmt: skip
     for line in understood(data):
         say(line)
+    return _likeable(data)
+
+
+def _likeable(data: Dataset) -> Dataset:
+    """Return the data if any of its ratings can count as liked."""
+    liked, scale = data.feedback.liked, data.scale
+    if liked is not None and scale is not None and liked > scale[1]:
+        raise BadParameter(f"--liked {liked:g} is above the highest rating, {scale[1]:g}")
     return data
 
 

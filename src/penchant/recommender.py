@@ -34,7 +34,7 @@ EVIDENCE = frozenset(
 MEANINGS = ("rank", "rating", "probability")
 """What a score may mean."""
 
-BLOCK_BYTES = 64 * 2**20
+BLOCK_BYTES = 32 * 2**20
 """Scores held at a time by ``recommend``."""
 
 
@@ -225,7 +225,8 @@ class Recommender(ABC):
     ) -> Recommendations:
         """Return the k best items for each query that it has not seen, within ``rules``.
 
-        At most 64 MB of scores are held at a time.
+        Scores are made in blocks of 32 MB, so that with the copies that a model needs on its way
+        about 64 MB are held at a time.
 
         Raises
         ------

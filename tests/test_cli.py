@@ -145,7 +145,9 @@ def test_evaluate_shows_a_table_and_gives_the_numbers(run: Run) -> None:
 
 @pytest.mark.parametrize("by", ["last", "random", "time", "users"])
 def test_evaluate_splits_as_asked(run: Run, by: str) -> None:
-    run("evaluate", RATINGS, "--model", "popularity", "--split", by, "--format", "csv")
+    done = run("evaluate", RATINGS, "--model", "popularity", "--split", by, "--format", "csv")
+    found = pl.read_csv(io.StringIO(done.stdout))
+    assert found.filter(metric="NDCG@10")["value"].is_between(0, 1, closed="right").all()
 
 
 def test_compare_goes_from_a_file_to_a_line_to_paste(run: Run, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import penchant as pt
 from penchant.explanations import Explanation, Share
 from penchant.parameters import hyper
-from penchant.ranking import select
 from penchant.recommender import Recommender, column_scores
 
 
@@ -362,105 +360,6 @@ class StateThatIsNotSaved(Right):
         self._titles_ = data.item_table
 
 
-class WithEverything(Right):
-    """Right, with the capabilities that Right lacks."""
-
-    recall = 1.0
-    counts = True
-
-    def retrieve(self, queries, k, rules):
-        found = select(self.score(queries), queries, k, rules)
-        return found.codes, found.scores
-
-    def updated(self, data, queries, fresh):
-        return type(self)(shrink=self.shrink).fit(data)
-
-    def with_items(self, items):
-        ids = self.training_.items.extended(items["item"])
-        weights = np.zeros((len(ids), len(ids)), np.float32)
-        weights[: len(self.weights_), : len(self.weights_)] = self.weights_
-        new = copy.copy(self)
-        new.weights_ = weights
-        new.training_ = replace(self.training_, items=ids)
-        return new
-
-    def sample(self, queries, k, rng, rules):
-        scores = np.nan_to_num(self.score(queries), nan=-np.inf)
-        indptr, seen = queries.already_seen()
-        scores[np.repeat(np.arange(len(scores)), np.diff(indptr)), seen] = -np.inf
-        drawn = select(self.score(queries), queries, k, rules)
-        codes, chances = drawn.codes.copy(), drawn.propensity.copy()
-        for rank in range(k):
-            weight = np.exp(scores - scores.max(axis=1, keepdims=True))
-            share = weight / weight.sum(axis=1, keepdims=True)
-            at = (share.cumsum(axis=1) < rng.random((len(share), 1))).sum(axis=1)
-            rows = np.arange(len(share))
-            codes[:, rank], chances[:, rank] = at, share[rows, at]
-            scores[rows, at] = -np.inf
-        return replace(drawn, codes=codes, propensity=self.stated(chances))
-
-    def stated(self, chances):
-        return chances
-
-
-class RetrievesRoughScores(WithEverything):
-    def retrieve(self, queries, k, rules):
-        codes, scores = super().retrieve(queries, k, rules)
-        return codes, scores * np.float32(0.9)
-
-
-class RetrievesTooLittle(WithEverything):
-    def retrieve(self, queries, k, rules):
-        found = select(self.score(queries), queries, k)
-        keep = found.codes
-        if rules.only is not None:  # the filter comes after the search: what is left may be nothing
-            keep = np.where(np.isin(keep, queries.items.encode(rules.only)), keep, -1)
-        return keep, found.scores
-
-
-class RetrievesTheWorst(WithEverything):
-    def retrieve(self, queries, k, rules):
-        scores = self.score(queries)
-        found = select(-scores, queries, k, rules)
-        return found.codes, -found.scores
-
-
-class StatesEvenChances(WithEverything):
-    def stated(self, chances):
-        return np.full_like(chances, 1 / 80)
-
-
-class UpdatesThatLearnNothing(Right):
-    counts = False
-
-    def updated(self, data, queries, fresh):
-        return copy.copy(self)
-
-
-class UpdatesThatForget(WithEverything):
-    def updated(self, data, queries, fresh):
-        lengths = data.histories.lengths
-        place = np.arange(len(data)) - np.repeat(data.histories.indptr[:-1], lengths)
-        return type(self)().fit(data.where(place >= np.repeat(lengths - fresh, lengths)))
-
-
-class UpdatesInPlace(WithEverything):
-    def updated(self, data, queries, fresh):
-        return self.fit(data)
-
-
-class OnboardsWithoutAnswer(WithEverything):
-    def with_items(self, items):
-        new = super().with_items(items)
-        new.weights_[:, -1] = np.nan
-        return new
-
-    def _score(self, queries, items):
-        scores = super()._score(queries, None)
-        scores[:, np.isnan(self.weights_[0])] = np.nan
-        return column_scores(scores, items)
-
-
 class CertainAsCanBe(Right):
     @property
     def scores(self):
@@ -505,13 +404,5 @@ WRONG = {
     PrefersWhatItStored: "history_beats_stored_state",
     ReadsWhatWasSeen: "unlisted_evidence_is_ignored",
     StateThatIsNotSaved: "keeps_state_in_learned_attributes",
-    UpdatesThatLearnNothing: "updates_make_a_new_model",
-    UpdatesThatForget: "updates_make_a_new_model",
-    UpdatesInPlace: "updates_make_a_new_model",
-    OnboardsWithoutAnswer: "onboarding_keeps_known_scores",
-    RetrievesRoughScores: "retrieving_finds_the_best",
-    RetrievesTooLittle: "retrieving_finds_the_best",
-    RetrievesTheWorst: "retrieving_finds_the_best",
-    StatesEvenChances: "samples_follow_their_propensities",
     CertainAsCanBe: "scores_are_numbers_or_nan",
 }

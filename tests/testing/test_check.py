@@ -6,7 +6,12 @@ import pytest
 
 from penchant.recommender import Recommender
 from penchant.testing import BrokenLaw, check_recommender, laws
-from wrong_models import WRONG, ResumesOnRefit, Right, WithEverything
+from wrong_capabilities import WRONG as WRONG_CAPABILITIES
+from wrong_capabilities import WithEverything
+from wrong_models import WRONG as WRONG_MODELS
+from wrong_models import ResumesOnRefit, Right
+
+WRONG = WRONG_MODELS | WRONG_CAPABILITIES
 
 
 @pytest.mark.parametrize("model", [Right, WithEverything])

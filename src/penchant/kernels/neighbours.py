@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from penchant.kernels.csr import CSR
 from penchant.kernels.threads import run
-from penchant.kernels.topk import _sift
+from penchant.kernels.topk import sift
 
 Measure = Literal["cosine", "adjusted_cosine", "pearson", "pearson_baseline"]
 """What is compared: a rating itself; less its column's mean; less its row's; or less the baseline,
@@ -168,7 +168,7 @@ def _compare(columns, values, indptr, indices, data, shrinkage, sums, met, alike
 def _keep(value, code, s, c):  # type: ignore[no-untyped-def]
     """Put ``(s, c)`` in a full heap with the worst on top, if it is better than that."""
     if s > value[0] or (s == value[0] and c < code[0]):
-        _sift(value, code, len(value), s, c)
+        sift(value, code, len(value), s, c)
 
 
 @njit(nogil=True, cache=True)

@@ -93,7 +93,7 @@ def _top_k(lo, hi, scores, indptr, banned, allowed, codes, values):  # type: ign
         for last in range(size - 1, 0, -1):
             s, c = value[last], code[last]
             value[last], code[last] = value[0], code[0]
-            _sift(value, code, last, s, c)
+            sift(value, code, last, s, c)
         if bans:
             for b in range(indptr[r], indptr[r + 1]):
                 if 0 <= banned[b] < n:
@@ -121,7 +121,7 @@ def push(value, code, size, s, c):  # type: ignore[no-untyped-def]
     full, ``s`` must be above ``value[0]``.
     """
     if size == len(value):
-        _sift(value, code, size, s, c)
+        sift(value, code, size, s, c)
         return size
     at = size
     while at > 0:
@@ -137,7 +137,7 @@ def push(value, code, size, s, c):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _sift(value, code, size, s, c):  # type: ignore[no-untyped-def]
+def sift(value, code, size, s, c):  # type: ignore[no-untyped-def]
     """Put ``(s, c)`` in the place of the heap's top and restore the heap."""
     at = 0
     while True:

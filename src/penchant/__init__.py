@@ -54,7 +54,7 @@ _HOME = {
     "Recommendations": "ranking",
     "Recommender": "recommender",
     "Rules": "ranking",
-    "SVD": "models.ratings",
+    "SVD": "models.rating_factors",
     "Split": "split",
     "Switching": "models.hybrid",
     "UnknownId": "errors",
@@ -122,7 +122,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.neighbours import ItemKNN as ItemKNN
     from penchant.models.neighbours import UserKNN as UserKNN
     from penchant.models.popularity import Popularity as Popularity
-    from penchant.models.ratings import SVD as SVD
+    from penchant.models.rating_factors import SVD as SVD
     from penchant.models.ratings import Biases as Biases
     from penchant.predictions import predict as predict
     from penchant.queries import Queries as Queries

@@ -41,7 +41,7 @@ CLASSES = (
     ("penchant.models.neighbours", "UserKNN"),
     ("penchant.models.popularity", "Popularity"),
     ("penchant.models.ratings", "Biases"),
-    ("penchant.models.ratings", "SVD"),
+    ("penchant.models.rating_factors", "SVD"),
 )
 """The only classes that a file can name; others are handed to ``load`` as ``known``."""
 

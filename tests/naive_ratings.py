@@ -49,6 +49,21 @@ def biases(dense, item_penalty, user_penalty, epochs):
     return mean, b_item, b_user
 
 
+def descended_biases(dense, rate, penalty, epochs):
+    """The same by gradient descent, one rating at a time."""
+    rated = [(u, i, r) for u, row in enumerate(dense) for i, r in enumerate(row)
+             if not math.isnan(r)]  # fmt: skip
+    mean = sum(r for _, _, r in rated) / len(rated)
+    b_user, b_item = [0.0] * len(dense), [0.0] * len(dense[0])
+    for _ in range(epochs):
+        for u, i, r in rated:
+            error = r - (mean + b_user[u] + b_item[i])
+            b_user[u] += rate * (error - penalty * b_user[u])
+            b_item[i] += rate * (error - penalty * b_item[i])
+    met = {i for _, i, _ in rated}
+    return mean, [b if i in met else math.nan for i, b in enumerate(b_item)], b_user
+
+
 def descend(dense, mean, p, q, b_user, b_item, rate, penalty):
     """One epoch of Funk's descent over rows, then columns, in place; returns the squared errors."""
     total = 0.0

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from naive_ratings import biases, ratings, some
-from penchant.kernels.biases import fit_biases, shrunk_means
+from naive_ratings import biases, descended_biases, ratings, some
+from penchant.kernels.biases import descend_biases, fit_biases, shrunk_means
 from penchant.kernels.csr import CSR
 
 
@@ -15,6 +15,16 @@ def test_biases_equal_their_slow_twin(seed):
     dense[:, 4] = np.nan
     found = fit_biases(ratings(dense), item_penalty=10.0, user_penalty=15.0, epochs=4)
     for ours, theirs in zip(found, biases(dense.tolist(), 10.0, 15.0, 4), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, equal_nan=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_descent_equals_its_slow_twin(seed):
+    dense = some(seed)
+    dense[3] = np.nan
+    dense[:, 4] = np.nan
+    found = descend_biases(ratings(dense), rate=0.03, penalty=0.2, epochs=7)
+    for ours, theirs in zip(found, descended_biases(dense.tolist(), 0.03, 0.2, 7), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, equal_nan=True)
 
 

@@ -58,6 +58,14 @@ def test_one_thread_runs_in_the_caller():
     assert seen == [threading.get_ident()]
 
 
+@pytest.mark.parametrize("work", [10, np.array([3, 5, 8, 13], np.int64)], ids=str)
+def test_little_work_runs_in_the_caller(work):
+    for least, alone in ((10, False), (11, True)):
+        seen = []
+        run(lambda lo, hi, seen: seen.append((lo, hi)), work, seen, threads=2, least=least)
+        assert (len(seen) == 1) == alone
+
+
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_failure_in_any_block_is_raised(threads):
     def kernel(lo, hi):

@@ -75,6 +75,7 @@ def run(
     work: int | NDArray[np.int64],
     *args: Any,
     threads: int | None = None,
+    least: int = 2,
 ) -> None:
     """Call ``kernel(lo, hi, *args)`` until every row is done.
 
@@ -84,10 +85,12 @@ def run(
     work : the number of rows, if they cost alike, or the cumulative work before each row.
     args : passed on to every call.
     threads : how many threads; by default every core the process may use. One runs in the caller.
+    least : with less work than this, one thread will do; starting a pool takes half a millisecond.
     """
     rows = work if isinstance(work, int) else len(work) - 1
+    amount = rows if isinstance(work, int) or not rows else int(work[-1] - work[0])
     threads = available() if threads is None else threads
-    if threads <= 1 or rows <= 1:
+    if threads <= 1 or rows <= 1 or amount < least:
         kernel(0, rows, *args)
         return
     total = np.arange(rows + 1, dtype=np.int64) if isinstance(work, int) else work

@@ -1,0 +1,10 @@
+"""What people, items and circumstances are like, as features that models learn from.
+
+``Encoder`` turns the columns of a table into features and remembers how, so that new rows become
+the same ones.
+"""
+
+from penchant.features.encoding import Encoder, Features, find, tfidf
+from penchant.features.terms import STOP_WORDS
+
+__all__ = ["STOP_WORDS", "Encoder", "Features", "find", "tfidf"]

@@ -1,0 +1,138 @@
+"""Text to terms: values that stay whole, words of a text, runs of words; and what each weighs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+
+Weighting = Literal["tfidf", "bm25", "count", "binary"]
+Norm = Literal["l2", "l1", "none"]
+
+_STOP_WORDS = """
+a about after all also am an and any are as at be been before being between both but by can could
+de did do does down during each el few for from had has have he her here him his how i if in into
+is it its la le les more most my no nor not of off on once only or other our out over own she
+should so some such than that the their them then there these they this those through to too under
+until up very was we were what when where which while who why will with would you your
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+"""Words that say nothing about a text: English function words, articles of foreign titles."""
+
+_YEAR = r"\(\s*(\d{3})(\d)[^()]*\)\s*$"
+
+K1, B = 1.2, 0.75
+"""Saturation and length normalisation of BM25, as Robertson and Zaragoza (2009) recommend."""
+
+
+def is_text(dtype: pl.DataType) -> bool:
+    """Whether a column holds strings or categories, or lists of them."""
+    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+    return inner in (pl.String, pl.Categorical, pl.Enum)
+
+
+def is_prose(column: pl.Series) -> bool:
+    """Whether a column is to be cut into words.
+
+    It is if its strings have blanks and are neither categories nor values separated by ``|``.
+    """
+    if column.dtype != pl.String:
+        return False
+    blank = column.str.strip_chars().str.contains(r"\s").any()
+    return bool(blank) and not column.str.contains("|", literal=True).any()
+
+
+def values(column: pl.Series) -> pl.DataFrame:
+    """Return (row, value, key) of each value of each row; the key is the value in lower case."""
+    if isinstance(column.dtype, pl.List):
+        lists = column.cast(pl.List(pl.String))
+    else:
+        lists = column.cast(pl.String).str.split("|")
+    return _long(lists)
+
+
+def words(column: pl.Series, shortest: int, longest: int) -> pl.DataFrame:
+    """Return (row, value, key) of each run of ``shortest`` to ``longest`` words of each row.
+
+    Words are in lower case, of two characters or more, without stop words; runs are of what is
+    left. A year that ends a text, as in "Babe (1995)", is a word, and its decade another.
+    """
+    text = column.cast(pl.String)
+    if isinstance(column.dtype, pl.List):
+        text = column.cast(pl.List(pl.String)).list.join(" ")
+    found = text.str.replace(_YEAR, " ${1}${2} ${1}0s").str.to_lowercase()
+    found = found.str.extract_all(r"\b\w\w+\b")
+    single = _long(found.list.eval(pl.element().filter(~pl.element().is_in(STOP_WORDS))))
+    if longest == 1:
+        return single
+    runs = []
+    for length in range(shortest, longest + 1):
+        run = pl.concat_str([pl.col("key").shift(-n) for n in range(length)], separator=" ")
+        whole = pl.col("row") == pl.col("row").shift(1 - length)
+        runs.append(single.select("row", value=run, key=run, whole=whole).filter("whole"))
+    return pl.concat(runs).drop("whole")
+
+
+def _long(lists: pl.Series) -> pl.DataFrame:
+    return (
+        pl.DataFrame({"row": pl.arange(len(lists), eager=True), "value": lists})
+        .explode("value")
+        .with_columns(pl.col("value").str.strip_chars())
+        .filter(pl.col("value") != "")
+        .with_columns(key=pl.col("value").str.to_lowercase())
+    )
+
+
+def vocabulary(long: pl.DataFrame, weighting: Weighting, min_df: int) -> pl.DataFrame:
+    """Return (value, key, factor) of each term, sorted by key; ``factor`` says how rare it is.
+
+    A term is spelt as it is most often, of equals the first in the alphabet.
+    """
+    described = long["row"].n_unique()
+    rarity = {
+        "tfidf": 1 + ((1 + described) / (1 + pl.col("items"))).log(),
+        "bm25": (1 + (described - pl.col("items") + 0.5) / (pl.col("items") + 0.5)).log(),
+        "count": pl.lit(1.0),
+        "binary": pl.lit(1.0),
+    }[weighting]
+    return (
+        long.group_by("key")
+        .agg(value=pl.col("value").mode().min(), items=pl.col("row").n_unique())
+        .filter(pl.col("items") >= min_df)
+        .sort("key")
+        .select("value", "key", factor=rarity)
+    )
+
+
+def weighed(
+    long: pl.DataFrame, known: pl.DataFrame, weighting: Weighting, mean_length: float, norm: Norm
+) -> pl.DataFrame:
+    """Return (row, code, weight) of the terms that are ``known`` (key, code, factor), sorted.
+
+    Rows have length 1 in the ``norm`` ("l2" or "l1") over their known terms, or are as they are.
+    """
+    entries = (
+        long.group_by("row", "key")
+        .agg(count=pl.len())
+        .join(known, on="key")
+        .sort("row", "code")  # a group's order is not fixed, and sums of floats depend on it
+    )
+    count = pl.col("count")
+    if weighting == "bm25":
+        entries = entries.join(long.group_by("row").agg(length=pl.len()), on="row", how="left")
+        relative = 1 - B + B * pl.col("length") / mean_length
+        count = count * (K1 + 1) / (count + K1 * relative)
+    elif weighting == "binary":
+        count = pl.lit(1.0)
+    entries = entries.select("row", "code", weight=count * pl.col("factor"))
+    weight = pl.col("weight")
+    if norm == "l2":
+        entries = entries.with_columns(weight / (weight**2).sum().sqrt().over("row"))
+    elif norm == "l1":
+        entries = entries.with_columns(weight / weight.sum().over("row"))
+    return entries
+
+
+def mean_length(long: pl.DataFrame) -> float:
+    """Return the mean number of terms of the rows that have any."""
+    return long.height / max(long["row"].n_unique(), 1)

@@ -138,6 +138,52 @@ def test_features_of_people_are_passed_on(data):
     assert found["prediction"].to_list() == [3, 1, 2]
 
 
+@dataclass(kw_only=True)
+class Placed(Sums):
+    """Scores the hour of asking, plus 0.1 for each letter of the place."""
+
+    @property
+    def reads(self):
+        return super().reads | {"time", "context"}
+
+    def _score(self, queries, items):
+        said = np.zeros((len(queries), 3), np.float32)
+        if queries.now is not None:
+            said += (queries.now // 3_600_000_000)[:, None]
+        if queries.context is not None:
+            said += queries.context["place"].str.len_chars().to_numpy()[:, None] / 10
+        return column_scores(said, items)
+
+
+def test_circumstances_are_asked_about_pair_by_pair():
+    data = pt.Dataset.of(EVENTS | {"rating": [0, 1, 2, 99]})
+    table = {
+        "item": [10, 10, 10, 20], "user": ["u", "u", "nobody", "v"], "rating": [1, 2, 3, 4],
+        "place": ["a", "bbb", "cc", ""],
+        "timestamp": ["1970-01-01 03:00", "1970-01-01 02:00", "1970-01-03", "1970-01-01 01:59"],
+    }  # fmt: skip
+    model = Placed().fit(data)
+    expected = [3.1, 2.3, 48.2, 1.0]
+    for where in (data, None):
+        found = pt.predict(model, table, where)
+        assert found["prediction"].to_list() == pytest.approx(expected)
+        assert found["user"].to_list() == table["user"]
+    untold = pl.DataFrame(table).drop("place")
+    assert pt.predict(model, untold, data)["prediction"].to_list() == [3, 2, 48, 1]
+    timeless = pl.DataFrame(table).drop("timestamp")
+    assert pt.predict(model, timeless)["prediction"].to_list() == pytest.approx([0.1, 0.3, 0.2, 0])
+    grouped = pt.predict(model, [("u", 10), ("v", 20)], data)
+    assert grouped["prediction"].to_list() == [0, 0]  # the time of the last event, in 1970
+    assert pt.predict(model, pl.DataFrame(table).clear(), data).shape == (0, 3)
+    with pytest.raises(BadEvents, match=r"pairs: 1 of 1 rows .* time that cannot be read"):
+        pt.predict(model, {"user": ["u"], "item": [10], "time": ["soon"]}, data)
+
+
+def test_circumstances_that_a_model_does_not_read_change_nothing(data, model):
+    told = {"user": ["u"], "item": [20], "time": ["nonsense"], "place": [[1]]}
+    assert pt.predict(model, told, data)["prediction"][0] == pytest.approx(2.5)
+
+
 @pytest.mark.parametrize(
     ("pairs", "error", "message"),
     [

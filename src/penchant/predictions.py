@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from penchant.dataset import Dataset
 from penchant.errors import BadParameter, Incompatible
-from penchant.events import find_columns
+from penchant.events import ROLES, Events, find_columns
 from penchant.frames import to_polars
 from penchant.histories import Histories
 from penchant.ids import IdMap, as_column
+from penchant.kernels.pairs import order_of
 from penchant.queries import Queries
 from penchant.recommender import BLOCK_BYTES, Recommender
 
@@ -27,7 +29,9 @@ def predict(model: Recommender, pairs: Any, data: Dataset | None = None) -> pl.D
     Parameters
     ----------
     model : a fitted model with ``scores="rating"``.
-    pairs : a table with user and item columns (found by name), or a sequence of (user, item).
+    pairs : a table with user and item columns (found by name), or a sequence of (user, item). A
+        model that reads the time or the context is asked for each pair by itself, with the table's
+        time column (found by name) as now, and its further columns but a rating as context.
     data : where the users' histories are; without it the model answers from what it stored.
 
     Returns
@@ -50,11 +54,14 @@ def predict(model: Recommender, pairs: Any, data: Dataset | None = None) -> pl.D
         raise Incompatible(
             f"{model.name} answers from a person's own ratings, and keeps none: pass data="
         )
-    asked_users, asked_items = _columns(pairs)
+    table = _table(pairs)
+    found = find_columns(table.columns, {}, "pairs")
+    asked_users, asked_items = table[found["user"]], table[found["item"]]
     users = training.users if data is None else data.users
     items = training.items if data is None else data.items
     user, item = users.encode(asked_users), items.encode(asked_items)
-    predictions = _predicted(model, user, item, users, items, data)
+    askers = _Askers(users, items, data, user, *_circumstances(model, table, found))
+    predictions = _predicted(model, item, askers)
     if training.scale is not None:
         predictions = np.clip(predictions, *training.scale)
     return pl.DataFrame(
@@ -66,58 +73,97 @@ def predict(model: Recommender, pairs: Any, data: Dataset | None = None) -> pl.D
     )
 
 
-def _columns(pairs: Any) -> tuple[pl.Series, pl.Series]:
+def _table(pairs: Any) -> pl.DataFrame:
     if isinstance(pairs, Sequence) and all(isinstance(p, (tuple, list)) for p in pairs[:1]):
         wrong = next((p for p in pairs if not isinstance(p, (tuple, list)) or len(p) != 2), None)
         if wrong is not None:
             raise BadParameter(f"pairs are (user, item), got {wrong!r}")
         pairs = {"user": [u for u, _ in pairs], "item": [i for _, i in pairs]}
-    table = to_polars(pairs)
-    found = find_columns(table.columns, {}, "pairs")
-    return table[found["user"]], table[found["item"]]
+    return to_polars(pairs)
 
 
-def _predicted(
-    model: Recommender,
-    user: Codes,
-    item: Codes,
-    users: IdMap,
-    items: IdMap,
-    data: Dataset | None,
-) -> NDArray[np.float32]:
-    """Ask once for each person, whose pairs stand side by side in a row of codes."""
-    people, row, counts = np.unique(user, return_inverse=True, return_counts=True)
+def _circumstances(
+    model: Recommender, table: pl.DataFrame, found: dict[str, str]
+) -> tuple[NDArray[np.int64] | None, pl.DataFrame | None]:
+    """Return the time and the context of each pair, where the table tells and the model reads."""
+    timed = "time" in model.reads and "time" in found
+    known = {*ROLES, *(found.get(role) for role in ("user", "item", "value", "time"))}
+    told = [c for c in table.columns if c not in known] if "context" in model.reads else []
+    if not len(table) or not (timed or told):
+        return None, None
+    events = Events.from_frame(
+        table, time=found["time"] if timed else "", value="", kind="", session="",
+        context=tuple(told), source="pairs",
+    ).frame  # fmt: skip
+    return (
+        events["time"].to_numpy() if timed else None,
+        events.select(told) if told else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Askers:
+    """Who asks for each pair, and when and where, if that counts."""
+
+    users: IdMap
+    items: IdMap
+    data: Dataset | None
+    user: Codes
+    now: NDArray[np.int64] | None
+    context: pl.DataFrame | None
+
+    def groups(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the pairs in an order that has those of one asker together, and each one's number.
+
+        Without circumstances an asker is a person, else a pair.
+        """
+        n = len(self.user)
+        if self.now is not None or self.context is not None:
+            return np.arange(n), np.ones(n, np.int64)
+        order = order_of(self.user + 1, len(self.users) + 1)
+        if not n:
+            return order, np.zeros(0, np.int64)
+        people = self.user[order]
+        ends = np.append(np.flatnonzero(people[1:] != people[:-1]) + 1, n)
+        return order, np.diff(ends, prepend=0)
+
+    def queries(self, pairs: NDArray[np.int64]) -> Queries:
+        """Return the askers of some pairs."""
+        user, data, n = self.user[pairs], self.data, len(pairs)
+        context = None if self.context is None else self.context[pairs]
+        now = None if self.now is None else self.now[pairs]
+        if data is None:
+            return Queries(self.items, self.users, Histories.empty(n), user, None, now, context)
+        known = user >= 0
+        histories = data.histories.take(np.maximum(user, 0))
+        if not known.all():
+            histories = histories.where(known[histories.person()])
+        told = data.user_table
+        if told is not None:
+            told = told.select(pl.all().gather(pl.Series(user).replace(-1, None)))
+        now = np.full(n, data.until) if now is None else now
+        return Queries(
+            self.items, self.users, histories, user, now=now, context=context, user_features=told
+        )
+
+
+def _predicted(model: Recommender, item: Codes, askers: _Askers) -> NDArray[np.float32]:
+    """Ask once for each asker, whose pairs stand side by side in a row of codes."""
+    order, counts = askers.groups()
     # Those with the most pairs come first, so that the rows of a block are about equally long.
-    rank = np.empty(len(people), np.int64)
-    rank[np.argsort(-counts, kind="stable")] = np.arange(len(people))
-    order = np.argsort(rank[row], kind="stable")
-    people, counts = people[np.argsort(rank)], np.sort(counts)[::-1]
-    ends = np.concatenate([[0], np.cumsum(counts)])
-    predictions = np.full(len(user), np.nan, np.float32)
+    ranked = np.argsort(-counts, kind="stable")
+    starts, counts = (np.cumsum(counts) - counts)[ranked], counts[ranked]
+    predictions = np.full(len(item), np.nan, np.float32)
     lo = 0
-    while lo < len(people):
+    while lo < len(counts):
         width = int(counts[lo])
-        hi = min(len(people), lo + max(1, BLOCK_BYTES // (4 * max(width, len(items)))))
-        lines = order[ends[lo] : ends[hi]]
-        at = np.repeat(np.arange(hi - lo), counts[lo:hi])
-        place = np.arange(len(lines)) - (ends[lo:hi] - ends[lo])[at]
-        codes = np.full((hi - lo, width), -1, np.int32)
+        size = max(1, BLOCK_BYTES // (4 * max(width, len(askers.items))))
+        first, held = starts[lo : lo + size], counts[lo : lo + size]
+        at = np.repeat(np.arange(len(held)), held)
+        place = np.arange(len(at)) - np.repeat(np.cumsum(held) - held, held)
+        lines = order[first[at] + place]
+        codes = np.full((len(held), width), -1, np.int32)
         codes[at, place] = item[lines]
-        asked = _askers(people[lo:hi], users, items, data)
-        predictions[lines] = model.score(asked, codes)[at, place]
-        lo = hi
+        predictions[lines] = model.score(askers.queries(order[first]), codes)[at, place]
+        lo += size
     return predictions
-
-
-def _askers(people: Codes, users: IdMap, items: IdMap, data: Dataset | None) -> Queries:
-    if data is None:
-        return Queries(items, users, Histories.empty(len(people)), people)
-    known = people >= 0
-    histories = data.histories.take(np.maximum(people, 0))
-    told = data.user_table
-    if told is not None:
-        told = told.select(pl.all().gather(pl.Series(people).replace(-1, None)))
-    return Queries(
-        items, users, histories.where(known[histories.person()]), people,
-        now=np.full(len(people), data.until), user_features=told,
-    )  # fmt: skip

@@ -85,10 +85,11 @@ def _alternate(  # type: ignore[no-untyped-def]
     users, items = len(user_bias), len(item_bias)
     of_items, of_users = np.zeros(items), np.zeros(users)  # sums of deviations from the mean
     for u in range(users):
+        total = 0.0
         for n in range(indptr[u], indptr[u + 1]):
-            deviation = data[n] - mean
-            of_users[u] += deviation
-            of_items[indices[n]] += deviation
+            total += data[n] - mean
+            of_items[indices[n]] += data[n] - mean
+        of_users[u] = total
     raters = np.zeros(items)  # sums of the biases of who rated each item
     for _ in range(epochs):
         for i in range(items):
@@ -131,6 +132,17 @@ def shrunk_means(residuals: CSR, penalty: float) -> Floats:
     That is the bias of each person, met in training or not, when the rows are their ratings less
     the mean and the items' biases. A row without entries gives 0.
     """
-    counts = np.diff(residuals.indptr)
-    totals = np.bincount(residuals.row_numbers(), residuals.data, len(counts))
-    return np.where(counts > 0, totals / np.where(counts > 0, counts + penalty, 1.0), 0.0)
+    means = np.zeros(residuals.shape[0])
+    _shrunk_means(residuals.indptr, residuals.data, float(penalty), means)
+    return means
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _shrunk_means(indptr, data, penalty, means):  # type: ignore[no-untyped-def]
+    for r in range(len(means)):
+        a, b = indptr[r], indptr[r + 1]
+        total = 0.0
+        for n in range(a, b):
+            total += np.float64(data[n])
+        if b > a:
+            means[r] = total / (b - a + penalty)

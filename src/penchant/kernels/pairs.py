@@ -37,17 +37,39 @@ def latest(
     n_items : number of columns.
     """
     columns, values = np.empty(len(item), np.int32), np.empty(len(item), np.float32)
-    ends = np.zeros(len(indptr), np.int64)
+    lengths = np.zeros(len(indptr) - 1, np.int64)
     run(
         _latest, indptr,
-        indptr, item, kind, value, wanted, n_items, columns, values, ends[1:],
+        indptr, item, kind, value, wanted, n_items, columns, values, lengths,
         least=ENTRIES_WORTH_A_POOL,
     )  # fmt: skip
-    np.cumsum(ends, out=ends)
-    if ends[-1] < len(item):
-        kept = np.arange(ends[-1]) + np.repeat(indptr[:-1] - ends[:-1], np.diff(ends))
+    return packed(indptr, lengths, columns, values, n_items)
+
+
+def packed(
+    indptr: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    values: NDArray[np.float32],
+    n_items: int,
+) -> CSR:
+    """Return the matrix whose row r is the first ``lengths[r]`` entries from ``indptr[r]`` on."""
+    ends = np.zeros(len(indptr), np.int64)
+    np.cumsum(lengths, out=ends[1:])
+    if ends[-1] < len(columns):
+        kept = np.arange(ends[-1]) + np.repeat(indptr[:-1] - ends[:-1], lengths)
         columns, values = columns[kept], values[kept]
     return CSR(ends, columns, values, n_items)
+
+
+def order_of(codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
+    """Return the order that sorts ``codes``, each from 0 to ``n_codes``; equal ones stay in place.
+
+    Linear in their number, which is below 2**32.
+    """
+    keys = codes.astype(np.int64) << 32 | np.arange(len(codes))
+    in_order(keys, np.empty_like(keys), len(keys), n_codes)
+    return keys & 0xFFFFFFFF
 
 
 @njit(nogil=True, cache=True)

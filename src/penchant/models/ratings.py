@@ -20,7 +20,6 @@ from penchant.recommender import (
     Recommender,
     Scores,
     Training,
-    column_scores,
 )
 
 
@@ -62,12 +61,12 @@ class Biases(Recommender):
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         ratings = ratings_of(data, self)
-        mean, item_bias, _ = fit_biases(
+        mean, item_bias, user_bias = fit_biases(
             ratings, item_penalty=self.item_penalty,
             user_penalty=self.user_penalty, epochs=self.epochs,
         )  # fmt: skip
         self.base_ = (mean + item_bias).astype(np.float32)
-        self.people_ = self._placed(less(ratings, self.base_))
+        self.people_ = user_bias.astype(np.float32)
 
     def _placed(self, left: CSR) -> NDArray[np.float32]:
         """Return (q,) what is usual for each person of whom ``left`` holds ratings less base."""
@@ -76,8 +75,8 @@ class Biases(Recommender):
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         left = residuals(self.training_, queries, self.base_)
         bias = recalled(self._placed(left), self.people_, queries, left)
-        scores: Scores = bias[:, None] + self.base_
-        return column_scores(scores, items)
+        asked = self.base_ if items is None else np.append(self.base_, np.float32(np.nan))[items]
+        return bias[:, None] + asked
 
     def explain(self, query: Queries, item: int) -> Explanation:
         """Explain an item code: each rating adds its share of what is usual for the person."""

@@ -204,7 +204,7 @@ def test_the_path_itself_may_be_a_link(path, tmp_path):
 def test_names_that_lead_outside(path, name):
     (path.parent / "other.npy").write_bytes(b"x")
     edited(path, lambda content: content["files"].update({name: {"bytes": 1, "sha256": ""}}))
-    with pytest.raises(pt.BadArtifact, match="which is outside of the model"):
+    with pytest.raises(pt.BadArtifact, match="which is outside of the folder"):
         pt.load(path, verify=False)
 
 

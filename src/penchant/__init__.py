@@ -15,12 +15,19 @@ _HOME = {
     "BadArtifact": "errors",
     "BadEvents": "errors",
     "BadParameter": "errors",
+    "Between": "preparation.selecting",
     "Biases": "models.ratings",
+    "Binarise": "preparation.values",
     "CappedRecall": "evaluation.metrics",
+    "ClipValues": "preparation.values",
     "ContentBased": "models.content",
     "Coverage": "evaluation.metrics",
     "Dataset": "dataset",
+    "Deduplicate": "preparation.selecting",
     "Diversity": "evaluation.metrics",
+    "DropMissing": "preparation.selecting",
+    "DropOutliers": "preparation.values",
+    "DropRobots": "preparation.people",
     "EASE": "models.linear",
     "Epoch": "recommender",
     "Evaluation": "evaluation.evaluator",
@@ -32,8 +39,10 @@ _HOME = {
     "Gini": "evaluation.metrics",
     "HitRate": "evaluation.metrics",
     "IdMap": "ids",
+    "Impute": "preparation.levels",
     "Incompatible": "errors",
     "ItemKNN": "models.neighbours",
+    "KCore": "preparation.people",
     "MAE": "evaluation.metrics",
     "MAP": "evaluation.metrics",
     "MAPOverK": "evaluation.metrics",
@@ -43,11 +52,14 @@ _HOME = {
     "Mixed": "models.hybrid",
     "NDCG": "evaluation.metrics",
     "NDCGOverK": "evaluation.metrics",
+    "Normalise": "preparation.levels",
     "NotFitted": "errors",
     "Novelty": "evaluation.metrics",
     "PenchantError": "errors",
     "Popularity": "models.popularity",
     "Precision": "evaluation.metrics",
+    "Preparation": "preparation.preparing",
+    "Prepared": "preparation.preparing",
     "Queries": "queries",
     "RMSE": "evaluation.metrics",
     "Recall": "evaluation.metrics",
@@ -65,15 +77,17 @@ _HOME = {
     "explain": "explanations",
     "load": "artifact",
     "predict": "predictions",
+    "prepare": "preparation.preparing",
     "save": "artifact",
 }
 
-_MODULES = ("datasets", "split", "testing")
+_MODULES = ("datasets", "features", "split", "testing")
 
 __all__ = sorted([*_HOME, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:  # the same names for type checkers; a test compares the two lists
     from penchant import datasets as datasets
+    from penchant import features as features
     from penchant import split as split
     from penchant import testing as testing
     from penchant.artifact import load as load
@@ -125,6 +139,19 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.rating_factors import SVD as SVD
     from penchant.models.ratings import Biases as Biases
     from penchant.predictions import predict as predict
+    from penchant.preparation.levels import Impute as Impute
+    from penchant.preparation.levels import Normalise as Normalise
+    from penchant.preparation.people import DropRobots as DropRobots
+    from penchant.preparation.people import KCore as KCore
+    from penchant.preparation.preparing import Preparation as Preparation
+    from penchant.preparation.preparing import Prepared as Prepared
+    from penchant.preparation.preparing import prepare as prepare
+    from penchant.preparation.selecting import Between as Between
+    from penchant.preparation.selecting import Deduplicate as Deduplicate
+    from penchant.preparation.selecting import DropMissing as DropMissing
+    from penchant.preparation.values import Binarise as Binarise
+    from penchant.preparation.values import ClipValues as ClipValues
+    from penchant.preparation.values import DropOutliers as DropOutliers
     from penchant.queries import Queries as Queries
     from penchant.ranking import Recommendations as Recommendations
     from penchant.ranking import Rules as Rules

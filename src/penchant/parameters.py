@@ -76,7 +76,7 @@ def check(owner: object) -> None:
         value = getattr(owner, name)
         if isinstance(value, np.generic):
             value = value.item()
-            setattr(owner, name, value)
+            object.__setattr__(owner, name, value)  # also of a frozen one
         must = _mismatch(value, hint)
         if must is None and isinstance(value, (int, float)) and not isinstance(value, bool):
             must = about.complaint(value)

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import polars as pl
 import pytest
@@ -5,7 +7,7 @@ import pytest
 import penchant as pt
 from naive_content import profile_scores
 from penchant.errors import BadEvents, BadParameter, UnknownId
-from penchant.features import tfidf
+from penchant.features import Encoder
 from penchant.recommender import Explains, Similar
 from penchant.testing import check_recommender
 
@@ -38,14 +40,18 @@ def test_it_keeps_the_contract():
     check_recommender(pt.ContentBased(columns={"genres": 1.0}, tastes=3.0))
 
 
-def feature_rows(data, columns=("title", "genres")):
-    found = tfidf(data.item_table, list(columns))
+def test_it_keeps_the_contract_with_other_weights():
+    check_recommender(pt.ContentBased(weighting="bm25", ngrams=2))
+
+
+def feature_rows(data, columns=("title", "genres"), **options):
+    found = Encoder.learn(data.item_table, list(columns), **options).features(data.item_table)
     matrix = found.matrix.to_scipy().toarray()
     return [{found.names[f]: float(row[f]) for f in np.flatnonzero(row)} for row in matrix]
 
 
-def naive(data, model, queries):
-    rows = feature_rows(data)
+def naive(data, model, queries, **options):
+    rows = feature_rows(data, **options)
     answers = []
     for q in range(len(queries)):
         lo, hi = queries.histories.indptr[q : q + 2]
@@ -66,6 +72,26 @@ def test_scores_are_the_naive_ones(data, model):
         data.queries(likes=[["alien", "alien", "dune"], []], tastes=[{"title:babe": 1}, {}]),
     ):
         np.testing.assert_allclose(model.score(queries), naive(data, model, queries), atol=2e-6)
+
+
+def test_scores_with_vectors_runs_of_words_and_bm25_are_the_naive_ones():
+    faces = np.random.default_rng(1).normal(size=(FILMS.height, 3))
+    films = FILMS.with_columns(face=faces, year=pl.Series(range(FILMS.height)))
+    events = {"user": ["ann", "ann", "bob"], "item": ["alien", "babe", "dune"]}
+    data = pt.Dataset.of(events, items=films)
+    model = pt.ContentBased(weighting="bm25", ngrams=2).fit(data)
+    assert {re.split(r"[:[]", name)[0] for name in model.names_} == {"title", "genres", "face"}
+    assert "title:alien 1979" in model.names_
+    asked = data.queries(
+        ["ann", "bob"], tastes=[{"genres:Sci-Fi": 1}, {"title:emma": 1, "face[0]": 0.5}]
+    )
+    expected = naive(
+        data, model, asked, columns=("title", "genres", "face"), weighting="bm25", ngrams=(1, 2)
+    )
+    np.testing.assert_allclose(model.score(asked), expected, atol=2e-6)
+    for item, score in enumerate(model.score(asked)[0]):
+        why = model.explain(asked[0], item)
+        assert sum(share.amount for share in why.shares) == pytest.approx(score, abs=1e-5)
 
 
 def test_an_item_like_the_history_in_everything_scores_1(data, model):

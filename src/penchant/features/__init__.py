@@ -5,6 +5,6 @@ the same ones.
 """
 
 from penchant.features.encoding import Encoder, Features, find, tfidf
-from penchant.features.terms import STOP_WORDS
+from penchant.features.terms import STOP_WORDS, Weighting
 
-__all__ = ["STOP_WORDS", "Encoder", "Features", "find", "tfidf"]
+__all__ = ["STOP_WORDS", "Encoder", "Features", "Weighting", "find", "tfidf"]

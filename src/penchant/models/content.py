@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
 from penchant.explanations import Explanation, Share
-from penchant.features import find, tfidf
+from penchant.features import Encoder, Weighting, find
 from penchant.ids import IdMap
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_sparse
@@ -26,11 +26,12 @@ Vector = NDArray[np.float64]
 
 @dataclass(kw_only=True)
 class ContentBased(Recommender):
-    """Score an item by how like it is to a profile of the person, in TF-IDF features.
+    """Score an item by how like it is to a profile of the person, in features of its description.
 
-    Row x_i of item i holds its TF-IDF features (``penchant.features.tfidf``). It has length 1, or
-    less if some column says nothing of it: little known, little liked. With the weights w_j of a
-    history and the weights v_f a person gives to features (their tastes),
+    Row x_i of item i holds its features (``penchant.features.Encoder``): TF-IDF of text, and
+    vectors as they are. It has length 1, or less if some column says nothing of it: little known,
+    little liked. With the weights w_j of a history and the weights v_f a person gives to features
+    (their tastes),
 
         h = sum_j w_j x_j          t = sum_f v_f e_f
         p = h / |h| + tastes * t / |t|
@@ -54,8 +55,10 @@ class ContentBased(Recommender):
     """
 
     columns: Mapping[str, float] | None = hyper(
-        None, "columns of the item table to read and their weights; by default all with text, alike"
+        None, "columns of the item table and their weights; by default all text and vectors, alike"
     )
+    weighting: Weighting = hyper("tfidf", "what a word or value weighs in an item")
+    ngrams: int = hyper(1, "longest run of words that is a feature", at_least=1, search=(1, 3))
     tastes: float = hyper(1.0, "weight of named tastes against the history", above=0)
 
     @property
@@ -70,10 +73,11 @@ class ContentBased(Recommender):
         columns = self.columns
         if columns is None:
             table = table.drop([c for c in table.columns if table[c].equals(data.items.values)])
-        found = tfidf(table, self.columns)
+        encoder = Encoder.learn(table, columns, weighting=self.weighting, ngrams=(1, self.ngrams))
+        found = encoder.features(table)
         if not found.names:
             raise BadEvents(
-                "the item table has no text to learn from; its columns are "
+                "the item table has no text and no vectors to learn from; its columns are "
                 f"{', '.join(table.columns)}"
             )
         self.items_ = found.matrix

@@ -34,24 +34,48 @@ def entries(csr):
     return found
 
 
-def weighed(events, *, weights=None, half_life=None, liked=None, now=-1):
-    """Weigh (person, item, kind, value, time) rows; times and the half-life in microseconds."""
-    cells = defaultdict(float)
-    for person, item, kind, value, time in events:
-        weight = (weights or {}).get(kind, 0.0 if kind == "hide" else 1.0)
-        if kind == "rating" and liked is not None and not value >= liked:
-            weight = 0.0
-        if half_life is not None and 0 <= time < now:
-            weight *= 0.5 ** ((now - time) / half_life)
-        if weight > 0:
-            cells[person, item] += weight
-    return dict(cells)
+def row_weight(event, *, weights=None, half_life=None, liked=None, at_least=None, clip=None,
+               by_value=None, take_back=(), now=-1):  # fmt: skip
+    """Weigh one (person, item, kind, value, time) row by itself; times in microseconds."""
+    _, _, kind, value, time = event
+    low, high = (clip or {}).get(kind, (None, None))
+    if low is not None and value < low:
+        value = low
+    if high is not None and value > high:
+        value = high
+    limit = liked if kind == "rating" else (at_least or {}).get(kind)
+    if limit is not None and (math.isnan(value) or value < limit):
+        return 0.0
+    weight = (weights or {}).get(kind, 0.0 if kind in ("hide", *take_back) else 1.0)
+    if not math.isnan(value):
+        how = (by_value or {}).get(kind)
+        if how == "linear":
+            weight *= max(value, 0.0)
+        elif how == "log":
+            weight *= math.log(1 + max(value, 0.0), 2)
+    if half_life is not None and 0 <= time < now:
+        weight *= 0.5 ** ((now - time) / half_life)
+    return weight
 
 
-def last_ratings(events):
+def weighed(events, *, take_back=(), repeats="sum", cap=None, **rules):
+    """Weigh (person, item, kind, value, time) rows in time order, pair by pair."""
+    pairs = defaultdict(list)
+    for event in events:
+        person, item, kind, _, _ = event
+        if kind in take_back:
+            pairs[person, item].clear()
+        pairs[person, item].append(row_weight(event, take_back=take_back, **rules))
+    worth = {"sum": sum, "last": lambda row: row[-1], "most": max}[repeats]
+    cells = {pair: worth(row) for pair, row in pairs.items()}
+    cells = {pair: x if cap is None else min(x, cap) for pair, x in cells.items()}
+    return {pair: x for pair, x in cells.items() if x > 0}
+
+
+def last_ratings(events, low=-math.inf, high=math.inf):
     """Return the last recorded value of each pair, of ratings with one; rows in time order."""
     return {
-        (person, item): value
+        (person, item): min(max(value, low), high)
         for person, item, kind, value, _ in events
         if kind == "rating" and not math.isnan(value)
     }

@@ -327,10 +327,30 @@ def test_a_model_born_fitted_is_saved(few_people, tmp_path):
 
 
 def test_feedback_comes_back(tmp_path):
-    feedback = pt.Feedback(weights={"view": 0.5, "é": 3}, half_life="12h", liked=4)
-    data = pt.Dataset.of({"user": [1, 2, 1], "item": [5, 5, 6]}, feedback=feedback)
-    pt.save(pt.Popularity().fit(data), tmp_path / "m")
-    assert pt.load(tmp_path / "m").training_.feedback == feedback
+    feedback = pt.Feedback(
+        weights={"view": 0.5, "é": 3}, half_life="12h", liked=4, at_least={"view": 30},
+        clip={"rating": (None, 5)}, by_value={"view": "log"}, take_back=("hide", "return"),
+        repeats="last", cap=2.5, ids="folded",
+    )  # fmt: skip
+    data = pt.Dataset.of({"user": ["Ann", "Bo", "ann "], "item": [5, 5, 6]}, feedback=feedback)
+    pt.save(pt.ItemKNN().fit(data), tmp_path / "m")
+    training = pt.load(tmp_path / "m").training_
+    assert training.feedback == feedback
+    assert training.items.spelling == training.users.spelling == "folded"
+
+
+def test_ids_are_compared_after_loading_as_before(tmp_path):
+    table = {"user": ["Ann", "ann ", "Bo", "BO"], "item": ["X1", "y2", "x1", " Y2"]}
+    data = pt.Dataset.of(table, feedback=pt.Feedback(ids="folded"))
+    model = pt.ItemKNN().fit(data)
+    pt.save(model, tmp_path / "m")
+    loaded = pt.load(tmp_path / "m")
+    assert loaded.training_.items == data.items
+    asked = loaded.training_.items.encode(["X1 ", "Y2", "z"])
+    assert asked.tolist() == [0, 1, -1]
+    exact = pt.Dataset.of({"user": ["ann"], "item": ["x1"]})  # asked with a map of another rule
+    scores = [one.score(exact.queries()) for one in (model, loaded)]
+    assert np.array_equal(*scores, equal_nan=True)
 
 
 def test_a_class_of_ones_own_is_found_where_it_moved_to(few_people, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -209,6 +210,50 @@ def test_titles_and_genres_are_found_in_any_case():
     assert shown.row(0, named=True) == {"title": "Alien", "genres": "Horror"}
     assert Dataset.of(EVENTS, items={"item": [10], "year": [1979]}).shown is None
     assert Dataset.of(EVENTS).shown is None
+
+
+# --- spellings of ids
+
+SPELT = {"user": ["Ann", "ann ", "BO", "Ann", "bo"], "item": ["x1", "X1", "x1 ", "y2", "Z3"]}
+
+
+def test_spellings_are_one_id_where_feedback_says_so():
+    assert len(Dataset.of(SPELT).users) == 4
+    trimmed = Dataset.of(SPELT, feedback=Feedback(ids="trimmed"))
+    assert list(trimmed.users) == ["Ann", "BO", "ann ", "bo"]
+    folded = Dataset.of(SPELT, feedback=Feedback(ids="folded"))
+    assert list(folded.users) == ["Ann", "BO"]
+    assert folded.histories.lengths.tolist() == [3, 2]
+    assert (
+        "2 user ids are others, spelt differently, such as 'ann ' for 'Ann'"
+        in folded.reading.lines()
+    )
+    asked = folded.queries(users=[" ANN", "bo"])
+    assert asked.user.tolist() == [0, 1]
+    assert folded.queries(likes=[["X1", "z3"]]).histories.item.tolist() == (
+        folded.items.encode(["x1", "Z3"]).tolist()
+    )
+    with pytest.raises(UnknownId, match="'cy'"):
+        folded.queries(users=["cy"])
+
+
+def test_the_spelling_of_the_table_goes_before_that_of_the_events():
+    table = {"item": ["X1", "z3", "W4"], "title": ["Alien", "Babe", "Cube"]}
+    data = Dataset.of(SPELT, items=table, feedback=Feedback(ids="folded"))
+    assert dict(zip(data.items, data.item_table["title"], strict=True)) == {
+        "W4": "Cube", "X1": "Alien", "y2": None, "z3": "Babe",
+    }  # fmt: skip
+    assert data.item_table["item"].to_list() == list(data.items)
+    assert "1 of 3 items have no row in their table" in data.reading.lines()
+    twice = {"item": ["x1", "X1"], "title": ["a", "b"]}
+    assert Dataset.of(SPELT, items=twice).item_table is not None
+    with pytest.raises(BadEvents, match="describes 'x1' more than once"):
+        Dataset.of(SPELT, items=twice, feedback=Feedback(ids="folded"))
+
+
+def test_feedback_and_ids_that_disagree_are_said(data):
+    with pytest.raises(Incompatible, match=r"Feedback.ids is 'folded', .* as 'exact', such as"):
+        replace(data, feedback=Feedback(ids="folded"))
 
 
 # --- queries

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naive_core import entries, last_ratings, weighed
+from naive_core import entries, last_ratings, summed, weighed
 from penchant.dataset import Dataset
 from penchant.errors import BadParameter
 from penchant.feedback import Feedback, duration
@@ -21,7 +24,7 @@ ROWS = st.lists(
         st.integers(0, PEOPLE - 1),
         st.integers(-1, ITEMS - 1),  # -1: an item the map does not know
         st.integers(0, len(KINDS) - 1),
-        st.one_of(st.just(float("nan")), st.integers(1, 10).map(lambda x: x / 2)),
+        st.one_of(st.just(float("nan")), st.integers(-2, 10).map(lambda x: x / 2)),
         st.integers(-1, 1000),
     ),
     max_size=40,
@@ -31,7 +34,23 @@ FEEDBACK = st.builds(
     weights=st.dictionaries(st.sampled_from(KINDS), st.integers(0, 12).map(lambda x: x / 4)),
     half_life=st.sampled_from([None, "0.0001s", "0.00005s"]),
     liked=st.sampled_from([None, 3, 4.5]),
+    at_least=st.dictionaries(st.sampled_from(["buy", "view"]), st.sampled_from([1, 2.5])),
+    clip=st.dictionaries(
+        st.sampled_from(KINDS), st.sampled_from([(None, 3), (2, None), (1.5, 4), (None, None)])
+    ),
+    by_value=st.dictionaries(st.sampled_from(KINDS), st.sampled_from(["linear", "log"])),
+    take_back=st.sampled_from([(), ("hide",), ("hide", "view")]),
+    repeats=st.sampled_from(["sum", "last", "most"]),
+    cap=st.sampled_from([None, 2.5, 0.25]),
 )
+
+
+def rules(feedback):
+    """The settings as the slow twin takes them."""
+    given = {f.name: getattr(feedback, f.name) for f in dataclasses.fields(feedback)}
+    half_life = duration(feedback.half_life) if feedback.half_life else None
+    del given["ids"]
+    return {**given, "half_life": half_life}
 
 
 def histories(rows) -> Histories:
@@ -56,13 +75,7 @@ def naive_rows(rows):
 @given(ROWS, FEEDBACK, st.integers(-1, 1500))
 def test_weights_are_those_of_the_slow_twin(rows, feedback, now):
     found = feedback.weigh(histories(rows), ITEMS, np.full(PEOPLE, now))
-    expected = weighed(
-        naive_rows(rows),
-        weights=feedback.weights,
-        half_life=duration(feedback.half_life) if feedback.half_life else None,
-        liked=feedback.liked,
-        now=now,
-    )
+    expected = weighed(naive_rows(rows), now=now, **rules(feedback))
     assert found.shape == (PEOPLE, ITEMS)
     assert entries(found) == pytest.approx(expected, rel=1e-5)
 
@@ -78,10 +91,22 @@ def test_one_person_weighs_at_request_time_what_they_weigh_in_training(rows, fee
         assert asked.data.tobytes() == mine.data.tobytes()
 
 
+@given(ROWS, FEEDBACK, st.integers(0, 1500))
+def test_rows_add_up_to_what_their_pair_comes_to(rows, feedback, now):
+    events, times = histories(rows), np.full(PEOPLE, now)
+    parts = feedback.row_weights(events, times)
+    known = events.item >= 0
+    total = summed(events.person()[known], events.item[known], parts[known])
+    assert {k: v for k, v in total.items() if v} == pytest.approx(
+        entries(feedback.weigh(events, ITEMS, times)), rel=1e-5
+    )
+
+
 @given(ROWS)
 def test_ratings_are_the_last_of_each_pair(rows):
-    found = Feedback().ratings(histories(rows), ITEMS)
-    assert entries(found) == last_ratings(naive_rows(rows))
+    assert entries(Feedback().ratings(histories(rows), ITEMS)) == last_ratings(naive_rows(rows))
+    clipped = Feedback(clip={"rating": (2, 4)}).ratings(histories(rows), ITEMS)
+    assert entries(clipped) == last_ratings(naive_rows(rows), 2, 4)
 
 
 @given(ROWS, FEEDBACK)
@@ -89,6 +114,9 @@ def test_what_weighs_nothing_is_never_cited(rows, feedback):
     events = histories(rows)
     cited = feedback.cited(events)
     assert not (cited & (feedback.row_weights(events) == 0)).any()
+    # Which row of a pair weighs is another matter than which was taken back.
+    feedback = dataclasses.replace(feedback, clip={}, repeats="sum", cap=None)
+    cited = feedback.cited(events)
     pairs = list(zip(events.person(), events.item, strict=True))
     later = [(n, m) for n in np.flatnonzero(cited) for m in range(n + 1, len(cited))]
     later = [(n, m) for n, m in later if pairs[n] == pairs[m]]
@@ -171,7 +199,9 @@ def test_durations_are_read(text, micros):
     assert duration(text) == micros
 
 
-@pytest.mark.parametrize("text", ["", "d", "90", "-1d", "0d", "1 year", "1e3d", "0.0000001s", 90])
+@pytest.mark.parametrize(
+    "text", ["", "d", "90", "-1d", "0d", "1 year", "1e3d", "0.0000001s", 90, "9" * 400 + "d"]
+)
 def test_what_is_no_duration_is_said(text):
     with pytest.raises(BadParameter, match="a duration is written like '90d'"):
         duration(text)
@@ -187,6 +217,21 @@ def test_what_is_no_duration_is_said(text):
         ({"weights": {"view": float("inf")}}, "must be a number of at least 0, got inf"),
         ({"weights": {"view": "3"}}, "must be a number of at least 0, got '3'"),
         ({"weights": ["view"]}, r"Feedback.weights maps kinds to numbers"),
+        ({"weights": {1: 2}}, "Feedback.weights maps kinds to numbers"),
+        ({"weights": {"view": True}}, "must be a number of at least 0, got True"),
+        ({"at_least": {"view": None}}, r"Feedback.at_least\['view'\] must be a number, got None"),
+        ({"at_least": {"rating": 4}}, "of ratings, write liked=4 instead"),
+        ({"clip": (1, 5)}, "Feedback.clip maps kinds to pairs of numbers"),
+        ({"clip": {"rating": 5}}, r"clip\['rating'\] must be \(lowest, highest\), got 5"),
+        ({"clip": {"rating": (5, 1)}}, r"must be \(lowest, highest\), got \(5, 1\)"),
+        ({"clip": {"rating": (1, "5")}}, r"clip\['rating'\] must be a number, got '5'"),
+        ({"by_value": {"count": "square"}}, r"by_value\['count'\] must be 'linear' or 'log'"),
+        ({"take_back": "hide"}, r"take_back holds kinds, such as \('hide',\), got 'hide'"),
+        ({"take_back": 3}, r"take_back holds kinds, such as \('hide',\), got 3"),
+        ({"repeats": "first"}, "repeats must be one of 'sum', 'last', 'most', got 'first'"),
+        ({"cap": 10**400}, "Feedback.cap must be a positive number or None"),
+        ({"cap": 0}, "Feedback.cap must be a positive number or None, got 0"),
+        ({"ids": "lower"}, "ids must be one of 'exact', 'trimmed', 'folded', got 'lower'"),
         ({"liked": "4"}, "Feedback.liked must be a number or None, got '4'"),
         ({"liked": float("nan")}, "Feedback.liked must be a number or None, got nan"),
     ],
@@ -201,15 +246,69 @@ def test_settings_are_the_owners_and_can_be_written_down():
     weights = {"view": np.float32(0.5)}
     feedback = Feedback(weights=weights, liked=4)
     weights["view"] = 7
-    assert feedback.to_json() == {"weights": {"view": 0.5}, "half_life": None, "liked": 4}
+    assert feedback.weights == {"view": 0.5}
     assert type(feedback.weights["view"]) is float
-    assert Feedback(**feedback.to_json()) == feedback
+
+
+@given(FEEDBACK)
+def test_settings_can_be_written_down_and_read_again(feedback):
+    assert Feedback(**json.loads(json.dumps(feedback.to_json()))) == feedback
+    assert eval(repr(feedback), {"Feedback": Feedback}) == feedback
 
 
 def test_a_weight_for_a_kind_that_does_not_occur_is_noted():
     data = Dataset.of(
         {"user": [1], "item": [1], "kind": ["purchase"]}, feedback=Feedback(weights={"purchse": 3})
     )
-    assert "feedback weighs 'purchse', which does not occur. Did you mean purchase?" in (
+    assert "feedback names 'purchse', which does not occur. Did you mean purchase?" in (
         data.reading.lines()
     )
+
+
+def test_the_order_of_the_rules_by_hand():
+    table = {
+        "user": [1] * 6,
+        "item": ["song", "song", "song", "clip", "clip", "toy"],
+        "kind": ["count", "count", "count", "view", "view", "purchase"],
+        "value": [3, 5000, None, 20, 90, None],
+        "time": range(6),
+    }
+    feedback = Feedback(
+        clip={"count": (None, 1023), "view": (None, 60)},
+        by_value={"count": "log", "view": "linear"},
+        weights={"view": 1 / 60, "purchase": 4},
+        at_least={"view": 30},
+        cap=12.5,
+    )
+    data = Dataset.of(table, feedback=feedback)
+    # song: log2(4) + log2(1024) + 1 = 13, capped; clip: 20 is too short, 90 counts as 60; toy: 4
+    assert entries(data.weights()) == {(0, 1): 12.5, (0, 0): 1, (0, 2): 4}
+    assert feedback.row_weights(data.histories).tolist() == [2, 10, 0.5, 0, 1, 4]
+
+
+def test_what_is_taken_back_counts_no_more_until_it_happens_again():
+    table = {
+        "user": [1, 1, 1, 2, 2],
+        "item": ["a", "a", "a", "a", "a"],
+        "kind": ["buy", "return", "buy", "buy", "return"],
+        "time": [1, 2, 3, 1, 2],
+    }
+    back = Dataset.of(table, feedback=Feedback(take_back=("return",)))
+    assert entries(back.weights()) == {(0, 0): 1}
+    assert back.feedback.cited(back.histories).tolist() == [False, False, True, False, False]
+    told = Dataset.of(table, feedback=Feedback(take_back=("return",), weights={"return": 0.5}))
+    assert entries(told.weights()) == {(0, 0): 1.5, (1, 0): 0.5}
+
+
+def test_sums_of_enormous_values_stay_finite():
+    table = {"user": [1] * 3, "item": [1] * 3, "plays": [3e38] * 3}
+    weights = Dataset.of(table, feedback=Feedback(by_value={"count": "linear"})).weights()
+    assert weights.data.tolist() == [pytest.approx(3e30)]
+
+
+def test_models_of_ratings_see_them_clipped():
+    table = {"user": [1, 1, 2], "item": ["a", "b", "a"], "rating": [0, 3, 9]}
+    data = Dataset.of(table, feedback=Feedback(clip={"rating": (1, 5)}))
+    assert data.scale == (1, 5)
+    assert entries(data.ratings()) == {(0, 0): 1, (0, 1): 3, (1, 0): 5}
+    assert data.histories.value.tolist() == [0, 3, 9], "what was recorded stays"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from penchant import ids as ids_module
 from penchant.errors import BadEvents, BadParameter, Incompatible, UnknownId
-from penchant.ids import IdMap, as_column, as_ids
+from penchant.ids import IdMap, as_column, as_ids, clean
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 LISTS = st.one_of(
@@ -273,3 +274,75 @@ def test_ids_leave_as_columns():
 
 def test_no_ids_at_all_are_integers():
     assert as_ids([])[0] == as_ids(pl.Series([], dtype=pl.Null))[0] == "int"
+
+
+# --- spellings
+
+TEXTS = st.text(max_size=6)
+NASTY = st.lists(
+    st.sampled_from([" ", "\t", "\u00a0", "a", "A", "ß", "ẞ", "é", "e\u0301", "ſ", "İ", "ı", "Σ",
+                     "ς", "\u0345", "\u03b1", "가", "\u1100\u1161", "ﬁ", "\u200b", "ǰ"]),
+    max_size=5,
+).map("".join)  # fmt: skip
+
+
+@given(st.one_of(TEXTS, NASTY), st.sampled_from(["exact", "trimmed", "folded"]))
+def test_a_clean_id_stays_as_it_is(text, spelling):
+    once = clean(text, spelling)
+    assert clean(once, spelling) == once
+    if spelling != "exact":
+        assert once == once.strip()
+        assert unicodedata.is_normalized("NFC", once)
+
+
+@given(st.one_of(TEXTS, NASTY))
+def test_folding_forgets_case_and_composition(text):
+    for other in (text.upper(), text.lower(), f"\t{text} ", unicodedata.normalize("NFD", text)):
+        if other.casefold() == text.casefold() or other.strip() == text.strip():
+            assert clean(other, "folded") == clean(text, "folded")
+    assert clean(unicodedata.normalize("NFD", text), "trimmed") == clean(text, "trimmed")
+
+
+@given(
+    st.lists(st.one_of(TEXTS, NASTY), min_size=1, max_size=12),
+    st.sampled_from(["exact", "trimmed", "folded"]),
+)
+def test_a_column_and_a_single_id_are_compared_alike(texts, spelling):
+    many = -(-1001 // len(texts))  # more than are looked up one by one
+    known = IdMap.of(texts, spelling=spelling)
+    alone = [known.encode([one])[0] for one in texts]
+    assert known.encode(pl.Series(texts * many)).tolist() == alone * many
+    assert min(alone) >= 0
+    assert len(known) == len({clean(one, spelling) for one in texts})
+    assert set(known) <= set(texts), "an id is shown as it was written"
+    assert known.extended(texts) == known
+    assert known.recoding(IdMap(list(known), spelling=spelling)) is None
+
+
+def test_the_spelling_met_most_often_is_shown():
+    known = IdMap.of(["ANN", "Ann", "ann ", "Ann", "Bob", "bob"], spelling="folded")
+    assert list(known) == ["Ann", "Bob"]
+    assert known.encode([" aNN", "BOB", "cy"]).tolist() == [0, 1, -1]
+    assert list(IdMap.of(["Ann ", "Ann", "ann"], spelling="trimmed")) == ["Ann", "ann"]
+    assert list(known.extended(["cy", "CY", "ann"])) == ["Ann", "Bob", "cy"]
+
+
+def test_two_spellings_of_one_id_occur_twice():
+    assert len(IdMap(["a", "A"])) == 2
+    with pytest.raises(BadEvents, match="id 'a' occurs more than once"):
+        IdMap(["a", "A"], spelling="folded")
+
+
+def test_maps_that_compare_otherwise_are_others():
+    exact, folded = IdMap(["a", "b"]), IdMap(["a", "b"], spelling="folded")
+    assert exact != folded
+    assert exact.digest() != folded.digest()
+    assert exact.recoding(folded).tolist() == [0, 1]
+    assert IdMap(["A", "c"]).recoding(folded).tolist() == [0, -1]
+
+
+@pytest.mark.parametrize("ids", [[1, 2], [FIVE, SIX]])
+def test_numbers_and_uuids_have_one_spelling(ids):
+    known = IdMap.of(ids, spelling="folded")
+    assert list(known) == ids
+    assert known.encode(ids * 600).tolist() == [0, 1] * 600

@@ -268,6 +268,26 @@ def test_a_hyper_parameter_out_of_range(path):
         pt.load(path)
 
 
+@pytest.mark.parametrize(
+    ("feedback", "message"),
+    [
+        ({"weights": {"view": -1}}, "must be a number of at least 0"),
+        ({"clip": {"rating": [1]}}, "must be \\(lowest, highest\\)"),
+        ({"by_value": {"view": "x"}}, "must be 'linear' or 'log'"),
+        ({"repeats": None}, "must be one of 'sum'"),
+        ({"take_back": {"hide": 1}}, "take_back holds kinds"),
+        ({"half_life": "soon"}, "a duration is written like"),
+        ({"ids": "folded"}, "Feedback.ids is 'folded', and these ids are compared as 'exact'"),
+        ({"unheard": 1}, "unheard"),
+    ],
+    ids=str,
+)
+def test_feedback_that_makes_no_sense(path, feedback, message):
+    edited(path, lambda content: content["models"][-1]["training"]["feedback"].update(feedback))
+    with pytest.raises(pt.BadArtifact, match=message):
+        pt.load(path)
+
+
 @pytest.mark.parametrize("name", ["training_", "_score_", "score", "__class__", "a b_", "_"])
 def test_only_learned_attributes_are_set(path, name):
     edited(path, lambda content: content["models"][-1]["learned"].update({name: 1}))

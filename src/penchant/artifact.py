@@ -25,7 +25,7 @@ from penchant import manifest
 from penchant.directories import reading, replacing, sync
 from penchant.errors import BadArtifact, BadParameter, Incompatible, NotFitted, PenchantError
 from penchant.feedback import Feedback
-from penchant.ids import IdMap, Kind
+from penchant.ids import IdMap, Kind, Spelling
 from penchant.kernels.csr import CSR
 from penchant.recommender import Recommender, Training
 
@@ -244,7 +244,7 @@ class _Writer:
     def _training(self, training: Training, at: _At) -> dict[str, Node]:
         plain = {n: getattr(training, n) for n in ("until", "events", "fingerprint", "seed")}
         known = any(training.users == users for users in at.kept)
-        nobody = {"ids": None, "kind": training.users.kind}
+        nobody = {"ids": None, "kind": training.users.kind, "spelling": training.users.spelling}
         shown = training.shown
         return plain | {
             "feedback": training.feedback.to_json(),
@@ -260,7 +260,7 @@ class _Writer:
 
     def _ids(self, ids: IdMap, name: str) -> Node:
         table = self._table(pl.DataFrame({"id": ids.values}), name)
-        return {"ids": table["table"], "kind": ids.kind}
+        return {"ids": table["table"], "kind": ids.kind, "spelling": ids.spelling}
 
     def _table(self, table: pl.DataFrame, name: str) -> Node:
         # Strings in the oldest layout, which every Arrow reader knows; all rows in one batch.
@@ -369,11 +369,13 @@ class _Reader:
             case {"csr": dict(arrays), "columns": int(columns)}:
                 named = {name: self._value(one) for name, one in arrays.items()}
                 return self._csr(CSR(**named, columns=columns))
-            case {"ids": None, "kind": ("int" | "str" | "uuid") as kind}:
-                nobody = pl.Series("id", [], _ID_TYPES[kind])
-                return self._once(lambda: IdMap.from_arrow(kind, nobody), "nobody", kind)
-            case {"ids": str(file), "kind": ("int" | "str" | "uuid") as kind}:
-                return self._once(lambda: self._ids(file, kind), file, kind)
+            case {
+                "ids": (None | str()) as file,
+                "kind": ("int" | "str" | "uuid") as kind,
+                "spelling": ("exact" | "trimmed" | "folded") as spelling,
+            }:
+                key = file or "nobody", kind, spelling
+                return self._once(lambda: self._ids(file, kind, spelling), *key)
             case {"table": str(file)}:
                 return self._once(lambda: self._table(file), file)
         raise ValueError(f"{node!r} is no value that save writes")
@@ -414,11 +416,13 @@ class _Reader:
             raise ValueError(f"arrays of {len(indices)} entries that are no CSR matrix")
         return matrix
 
-    def _ids(self, file: str, kind: Kind) -> IdMap:
+    def _ids(self, file: str | None, kind: Kind, spelling: Spelling) -> IdMap:
+        if file is None:
+            return IdMap.from_arrow(kind, pl.Series("id", [], _ID_TYPES[kind]), spelling)
         table = self._table(file)
         if table.schema != {"id": _ID_TYPES[kind]} or table["id"].null_count():
             raise BadArtifact(f"{self.folder / file} holds no ids of type {kind}; {manifest.MEND}")
-        return IdMap.from_arrow(kind, table["id"])
+        return IdMap.from_arrow(kind, table["id"], spelling)
 
     def _table(self, file: str) -> pl.DataFrame:
         path = self._path(file)

@@ -17,7 +17,7 @@ from penchant.events import NAMES, ROLES, Events, Reading, plain
 from penchant.feedback import Feedback
 from penchant.frames import Frame, to_polars
 from penchant.histories import Histories
-from penchant.ids import IdMap, as_ids, shown
+from penchant.ids import IdMap, Spelling, as_ids, cleaned, shown
 from penchant.kernels.csr import CSR
 from penchant.queries import Queries, Tastes
 
@@ -53,6 +53,9 @@ class Dataset:
     user_table: pl.DataFrame | None = None
     name: str = "data"
     reading: Reading | None = None
+
+    def __post_init__(self) -> None:
+        self.feedback.check_ids(self.items, self.users)
 
     @classmethod
     def of(
@@ -95,17 +98,17 @@ class Dataset:
         """
         frame = events.frame
         notes = list(events.reading.notes)
-        item_map, item_table = _vocabulary(frame["item"], items, "item", events.reading, notes)
-        user_map, user_table = _vocabulary(frame["user"], users, "user", events.reading, notes)
+        feedback = feedback or Feedback()
+        told = feedback.ids, events.reading, notes
+        item_map, item_table = _vocabulary(frame["item"], items, "item", *told)
+        user_map, user_table = _vocabulary(frame["user"], users, "user", *told)
         kinds = tuple(frame["kind"].unique().sort().to_list())
         if len(kinds) > np.iinfo(np.int16).max:
             raise BadEvents(
                 f"{len(kinds):,} kinds of event, such as {kinds[0]!r}: is it the column?"
             )
-        feedback = feedback or Feedback()
-        for name in feedback.weights:
-            if name not in kinds:
-                notes.append(f"feedback weighs {name!r}, which does not occur.{near(name, kinds)}")
+        for name in sorted(feedback.kinds.difference(kinds)):
+            notes.append(f"feedback names {name!r}, which does not occur.{near(name, kinds)}")
         sessions = frame["session"]
         session = None
         if sessions.null_count() < len(sessions):
@@ -155,8 +158,8 @@ class Dataset:
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """The lowest and the highest rating recorded, or None without ratings."""
-        values = self.histories.value[self.histories.rated()]
+        """The lowest and the highest rating, clipped as they are learned; None without ratings."""
+        values = self.feedback.clipped(self.histories)[self.histories.rated()]
         return (float(values.min()), float(values.max())) if len(values) else None
 
     @property
@@ -304,10 +307,22 @@ def _tastes(tastes: Sequence[Tastes]) -> tuple[Tastes, ...]:
 
 
 def _vocabulary(
-    met: pl.Series, table: Frame | None, role: str, reading: Reading, notes: list[str]
+    met: pl.Series,
+    table: Frame | None,
+    role: str,
+    spelling: Spelling,
+    reading: Reading,
+    notes: list[str],
 ) -> tuple[IdMap, pl.DataFrame | None]:
     """Return the map of the ids met and described, and the table with a row for each of them."""
-    ids = IdMap.of(met)
+    ids = IdMap.of(met, spelling=spelling)
+    others = met.n_unique() - len(ids) if spelling != "exact" else 0
+    if others:
+        one = met.filter(~met.is_in(ids.values.implode()))[0]
+        known = ids.decode(ids.encode([one]))[0]
+        notes.append(
+            f"{others:,} {role} ids are others, spelt differently, such as {one!r} for {known!r}"
+        )
     if table is None:
         return ids, None
     rows = to_polars(table)
@@ -321,29 +336,35 @@ def _vocabulary(
         kind, keys = as_ids(rows[key])
     except BadEvents as e:
         raise BadEvents(f"{what}: {e}") from None
+    described = np.zeros(len(ids), bool)
     if len(keys):
         if kind != ids.kind:
             raise BadEvents(
                 f"{what} holds {kind} ids such as {shown(kind, keys[0])!r}, the events' {role} "
                 f"column {ids.kind} ids such as {ids.decode([0])[0]!r}"
             )
-        if keys.n_unique() < len(keys):
-            twice = shown(kind, keys.filter(keys.is_duplicated())[0])
-            raise BadEvents(f"{what} describes {twice!r} more than once")
-        described = int((ids.encode(keys) >= 0).sum())
-        if not described:
+        twice = keys.filter(cleaned(keys, spelling).is_duplicated())
+        if len(twice):
+            raise BadEvents(f"{what} describes {shown(kind, twice[0])!r} more than once")
+        codes = ids.encode(keys)
+        described[codes[codes >= 0]] = True
+        if not described.any():
             raise BadEvents(
                 f"{what}: none of its ids, such as {shown(kind, keys[0])!r}, occurs in the events"
             )
     else:
-        keys, described = ids.values.clear(), 0
-    if described < len(ids):
-        notes.append(f"{len(ids) - described:,} of {len(ids):,} {role}s have no row in their table")
-    ids = IdMap.of(pl.concat([ids.values, keys.alias(ids.values.name)]))
-    aligned = pl.DataFrame({key: ids.values}).join(
-        rows.with_columns(keys.alias(key)), on=key, how="left", maintain_order="left"
-    )
-    return ids, aligned
+        keys = ids.values.clear()
+    if not described.all():
+        missing = len(ids) - int(described.sum())
+        notes.append(f"{missing:,} of {len(ids):,} {role}s have no row in their table")
+    # The table's spelling of an id before the events'.
+    undescribed = ids.values.filter(pl.Series(~described))
+    ids = IdMap.of(pl.concat([undescribed, keys.alias(undescribed.name)]), spelling=spelling)
+    place = pl.DataFrame({"code": ids.encode(keys)}).with_row_index("row")
+    order = pl.DataFrame({"code": np.arange(len(ids), dtype=np.int32)})
+    order = order.join(place, on="code", how="left", maintain_order="left")
+    rest = rows.drop(key).select(pl.all().gather(order["row"]))
+    return ids, pl.DataFrame({key: ids.values}).hstack(rest)
 
 
 def describe(data: Dataset) -> Mapping[str, Any]:

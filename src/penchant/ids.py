@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +16,11 @@ from numpy.typing import NDArray
 from penchant.errors import BadEvents, BadParameter, Incompatible, UnknownId, near
 
 Kind = Literal["int", "str", "uuid"]
+Spelling = Literal["exact", "trimmed", "folded"]
 Codes = NDArray[np.int32]
+
+DENSE = 8
+"""Codes of integers are looked up in a table with room for at most this many times as many."""
 
 NEAR = 20_000
 """Ids that a misspelt one is compared with, at most."""
@@ -31,6 +37,8 @@ class IdMap:
     Parameters
     ----------
     ids : distinct ids of one type: a sequence, numpy array or polars series.
+    spelling : which texts are one id, see ``cleaned``. Of whatever is asked, only the cleaned form
+        is compared; ids are given back as they stand in the map.
 
     Raises
     ------
@@ -44,34 +52,51 @@ class IdMap:
     array([ 1, -1], dtype=int32)
     >>> films.decode([1])
     ['Babe']
+    >>> IdMap(["Ann", "Bo"], spelling="folded").encode([" ANN "])
+    array([0], dtype=int32)
     """
 
-    def __init__(self, ids: Sequence[Any] | NDArray[Any] | pl.Series) -> None:
-        self.kind: Kind
-        self.kind, self.values = as_ids(ids)
-        self._sorted: tuple[NDArray[Any], Codes] | None = None
-        self._index: dict[Any, int] | None = None
-        if self.values.n_unique() != len(self.values):
-            twice = self.values.filter(self.values.is_duplicated())[0]
-            raise BadEvents(f"id {shown(self.kind, twice)!r} occurs more than once")
-
-    @classmethod
-    def of(cls, ids: Sequence[Any] | NDArray[Any] | pl.Series) -> IdMap:
-        """Return the map of the distinct ids among ``ids``, in ascending order."""
+    def __init__(
+        self, ids: Sequence[Any] | NDArray[Any] | pl.Series, *, spelling: Spelling = "exact"
+    ) -> None:
         kind, values = as_ids(ids)
-        return cls._made(kind, values.unique().sort())
+        self._set(kind, values, spelling)
+        if self._keys.n_unique() != len(values):
+            twice = values.filter(self._keys.is_duplicated())[0]
+            raise BadEvents(f"id {shown(kind, twice)!r} occurs more than once")
 
     @classmethod
-    def _made(cls, kind: Kind, values: pl.Series) -> IdMap:
+    def of(
+        cls, ids: Sequence[Any] | NDArray[Any] | pl.Series, *, spelling: Spelling = "exact"
+    ) -> IdMap:
+        """Return the map of the distinct ids among ``ids``, in ascending order.
+
+        Of several spellings of an id, the map shows the one met most often (the first in the
+        alphabet of those).
+        """
+        kind, values = as_ids(ids)
+        if kind == "str" and spelling != "exact":
+            met = values.alias("id").to_frame().group_by("id").len()
+            met = met.with_columns(key=cleaned(met["id"], spelling))
+            met = met.sort("len", "id", descending=[True, False])
+            values = met.unique("key", keep="first", maintain_order=True)["id"]
+        return cls.from_arrow(kind, values.unique().sort(), spelling)
+
+    @classmethod
+    def from_arrow(cls, kind: Kind, values: pl.Series, spelling: Spelling = "exact") -> IdMap:
+        """Return the map over a column as written by ``save``; nothing is copied or checked."""
         new = cls.__new__(cls)
-        new.kind, new.values = kind, values
-        new._sorted = new._index = None
+        new._set(kind, values, spelling)
         return new
 
-    @classmethod
-    def from_arrow(cls, kind: Kind, values: pl.Series) -> IdMap:
-        """Return the map over a column as written by ``save``; nothing is copied or checked."""
-        return cls._made(kind, values)
+    def _set(self, kind: Kind, values: pl.Series, spelling: Spelling) -> None:
+        self.kind, self.values, self.spelling = kind, values, spelling
+        self._index: dict[Any, int] | None = None
+
+    @cached_property
+    def _keys(self) -> pl.Series:
+        """The ids as they are compared."""
+        return cleaned(self.values, self.spelling)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -94,7 +119,8 @@ class IdMap:
             return True
         if not isinstance(other, IdMap):
             return NotImplemented
-        return self.kind == other.kind and self.values.equals(other.values)
+        same = (self.kind, self.spelling) == (other.kind, other.spelling)
+        return same and self.values.equals(other.values)
 
     __hash__ = object.__hash__  # by identity: hashing every id would make a map a slow key
 
@@ -117,20 +143,41 @@ class IdMap:
             return self._encode_integers(asked.to_numpy())
         if len(asked) <= 1000:
             if self._index is None:
-                self._index = {v: n for n, v in enumerate(self.values.to_list())}
-            return np.array([self._index.get(v, -1) for v in asked.to_list()], np.int32)
-        known = pl.DataFrame({"id": self.values}).with_row_index("code")
+                self._index = {v: n for n, v in enumerate(self._keys.to_list())}
+            texts = asked.to_list()
+            if self.spelling != "exact" and kind == "str":
+                texts = [clean(one, self.spelling) for one in texts]
+            return np.array([self._index.get(v, -1) for v in texts], np.int32)
+        asked = cleaned(asked, self.spelling)
+        known = pl.DataFrame({"id": self._keys}).with_row_index("code")
         found = pl.DataFrame({"id": asked}).join(known, on="id", how="left", maintain_order="left")
         return found["code"].cast(pl.Int32).fill_null(-1).to_numpy()
 
     def _encode_integers(self, asked: NDArray[np.int64]) -> Codes:
-        if self._sorted is None:
-            values = self.values.to_numpy()
-            order = np.argsort(values, kind="stable").astype(np.int32)
-            self._sorted = values[order], order
+        if self._numbered is not None:
+            lowest, codes = self._numbered
+            at = np.clip(asked, lowest, lowest + len(codes) - 1)
+            return np.where(at == asked, codes[at - lowest], np.int32(-1))
         values, order = self._sorted
         at = np.minimum(np.searchsorted(values, asked), len(values) - 1)
-        return np.where(values[at] == asked, order[at], -1).astype(np.int32)
+        return np.where(values[at] == asked, order[at], np.int32(-1))
+
+    @cached_property
+    def _numbered(self) -> tuple[int, Codes] | None:
+        """The lowest integer and the code of each from there on, None if they lie far apart."""
+        values = self.values.to_numpy()
+        lowest, highest = int(values.min()), int(values.max())
+        if highest - lowest >= DENSE * len(values):
+            return None
+        codes = np.full(highest - lowest + 1, -1, np.int32)
+        codes[values - lowest] = np.arange(len(values))
+        return lowest, codes
+
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[np.int64], Codes]:
+        """The integers ascending, and their codes."""
+        order = np.argsort(self.values.to_numpy(), kind="stable").astype(np.int32)
+        return self.values.to_numpy()[order], order
 
     def code(self, one: Any) -> int:
         """Return the code of one id.
@@ -182,9 +229,11 @@ class IdMap:
             return self
         if len(self) and kind != self.kind:
             self.encode(ids)  # raises Incompatible
-        fresh = values.unique(maintain_order=True)
-        fresh = fresh.filter(~fresh.is_in(self.values.implode())) if len(self) else fresh
-        return IdMap._made(kind, pl.concat([self.values, fresh]) if len(self) else fresh)
+        fresh = values.filter(cleaned(values, self.spelling).is_first_distinct())
+        if len(self):
+            new = ~cleaned(fresh, self.spelling).is_in(self._keys.implode())
+            fresh = pl.concat([self.values, fresh.filter(new)])
+        return IdMap.from_arrow(kind, fresh, self.spelling)
 
     def recoding(self, onto: IdMap) -> Codes | None:
         """Return, for each code here, the code of the same id in ``onto`` (-1: not there).
@@ -201,7 +250,8 @@ class IdMap:
 
     def digest(self) -> bytes:
         """Return a hash of the ids in order; equal maps have equal digests on every machine."""
-        whole = hashlib.sha256(self.kind.encode())
+        rule = "" if self.spelling == "exact" else f" {self.spelling}"
+        whole = hashlib.sha256(f"{self.kind}{rule}".encode())
         if self.kind == "int":
             whole.update(self.values.to_numpy().tobytes())
         else:
@@ -209,6 +259,33 @@ class IdMap:
                 raw = one.encode() if self.kind == "str" else one
                 whole.update(len(raw).to_bytes(8, "little") + raw)
         return whole.digest()
+
+
+def clean(text: str, spelling: Spelling) -> str:
+    """Return the form of a text id that is compared.
+
+    Parameters
+    ----------
+    spelling : "exact": the text itself; "trimmed": without blanks around it, in Unicode's composed
+        form (NFC), so that an accent is the same however it was typed; "folded": without a
+        difference between upper and lower case either.
+    """
+    if spelling == "exact":
+        return text
+    if text.isascii():  # the same, sooner
+        return text.strip().lower() if spelling == "folded" else text.strip()
+    if spelling == "folded":  # Unicode 15, 3.13, D145
+        text = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def cleaned(ids: pl.Series, spelling: Spelling) -> pl.Series:
+    """Return a column of ids with ``clean`` applied to each text; other ids are left alone."""
+    if spelling == "exact" or ids.dtype != pl.String:
+        return ids
+    each = ids.unique()
+    forms = pl.Series(ids.name, [clean(one, spelling) for one in each.to_list()], pl.String)
+    return ids.replace_strict(each, forms)
 
 
 def shown(kind: Kind, raw: Any) -> Any:
@@ -225,6 +302,8 @@ def as_column(name: str, ids: Sequence[Any] | pl.Series, kind: Kind | None = Non
     ----------
     kind : what the ids are, if that is known; without any id it decides the type.
     """
+    if isinstance(ids, pl.Series) and ids.dtype in (pl.Int64, pl.String):
+        return ids.alias(name)
     values = ids.to_list() if isinstance(ids, pl.Series) else list(ids)
     if kind == "uuid" or any(isinstance(one, (uuid.UUID, bytes)) for one in values):
         values = [uuid.UUID(bytes=one) if isinstance(one, bytes) else one for one in values]

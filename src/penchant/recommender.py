@@ -78,6 +78,9 @@ class Training:
     fingerprint: str
     seed: int | None
 
+    def __post_init__(self) -> None:
+        self.feedback.check_ids(self.items, self.users)
+
     @classmethod
     def of(cls, data: Dataset, seed: int | None) -> Self:
         """Return what is to be remembered of ``data``."""

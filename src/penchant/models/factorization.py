@@ -95,7 +95,8 @@ class ALS(Recommender):
         BadParameter : vectors that are no table, or not one for each id.
         """
         vectors = np.array(item_factors, np.float32, ndmin=2, order="C")
-        names = items if isinstance(items, IdMap) else IdMap(items)
+        feedback = feedback or Feedback()
+        names = items if isinstance(items, IdMap) else IdMap(items, spelling=feedback.ids)
         if vectors.ndim != 2 or not vectors.size or len(vectors) != len(names):
             raise BadParameter(
                 f"item_factors must be one vector for each of {len(names):,} ids, "
@@ -107,8 +108,8 @@ class ALS(Recommender):
         model._seal()
         model.training_ = Training(
             items=names,
-            users=IdMap([]),
-            feedback=feedback or Feedback(),
+            users=IdMap([], spelling=feedback.ids),
+            feedback=feedback,
             scale=None,
             shown=None,
             until=-1,

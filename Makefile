@@ -41,7 +41,7 @@ bench: .venv-bench/bench.stamp
 
 # What each target installs besides penchant itself: extras of pyproject.toml.
 .venv/demo.stamp: EXTRAS = demo
-.venv/test.stamp: EXTRAS = demo,frames,test
+.venv/test.stamp: EXTRAS = demo,frames,text,image,tune,weights,test
 .venv/lint.stamp: EXTRAS = demo,frames,test,lint
 .venv/docs.stamp: EXTRAS = docs
 

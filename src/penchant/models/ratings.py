@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
 from penchant.explanations import Explanation, Share
-from penchant.kernels.biases import fit_biases, shrunk_means
+from penchant.kernels.biases import descend_biases, fit_biases, shrunk_means
 from penchant.kernels.csr import CSR
 from penchant.parameters import hyper
 from penchant.queries import Queries
@@ -27,9 +28,11 @@ from penchant.recommender import (
 class Biases(Recommender):
     """Predict the mean rating plus what is usual for the item and for the person.
 
-    ``r(u, i) = mean + b(u) + b(i)``, by alternating least squares from zero, items first: the
-    ``BaselineOnly`` of the library Surprise, with its defaults (Koren, "Factor in the Neighbors",
-    TKDD 2010, section 2.2). It orders items alike for everyone, best rated first.
+    ``r(u, i) = mean + b(u) + b(i)``, from zero, as ``BaselineOnly`` of the library Surprise and with
+    its defaults: by alternating least squares, items first (Koren, "Factor in the Neighbors", TKDD
+    2010, section 2.2), or by stochastic gradient descent (Koren, Bell and Volinsky, "Matrix
+    Factorization Techniques for Recommender Systems", IEEE Computer 2009). It orders items alike
+    for everyone, best rated first.
 
     Reads the ratings in the history; without any, a known person's stored b(u), or 0 for a
     stranger. Items that nobody rated are NaN.
@@ -43,11 +46,18 @@ class Biases(Recommender):
     (1, 100)
     """
 
-    item_penalty: float = hyper(10.0, "ratings at the mean an item starts from", at_least=0,
+    method: Literal["als", "sgd"] = hyper("als", "alternating least squares or gradient descent")
+    item_penalty: float = hyper(10.0, "als: ratings at the mean an item starts from", at_least=0,
                                 search=(0.5, 50), log=True)  # fmt: skip
-    user_penalty: float = hyper(15.0, "ratings at the mean a person starts from", at_least=0,
+    user_penalty: float = hyper(15.0, "als: ratings at the mean a person starts from", at_least=0,
                                 search=(0.5, 50), log=True)  # fmt: skip
-    epochs: int = hyper(10, "how often to solve for items, then people", at_least=1)
+    rate: float = hyper(0.005, "sgd: length of a step", above=0, search=(0.001, 0.05), log=True)
+    penalty: float = hyper(0.02, "sgd: pull towards zero", at_least=0, search=(0.005, 0.5),
+                           log=True)  # fmt: skip
+    epochs: int | None = hyper(
+        None, "passes over the ratings; default: 10 for als, 20 for sgd", at_least=1,
+        search=(5, 50), log=True,
+    )  # fmt: skip
 
     @property
     def reads(self) -> frozenset[str]:
@@ -59,18 +69,42 @@ class Biases(Recommender):
         """Scores are ratings."""
         return "rating"
 
+    def _passes(self) -> int:
+        return self.epochs or (10 if self.method == "als" else 20)
+
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         ratings = ratings_of(data, self)
-        mean, item_bias, user_bias = fit_biases(
-            ratings, item_penalty=self.item_penalty,
-            user_penalty=self.user_penalty, epochs=self.epochs,
-        )  # fmt: skip
+        if self.method == "als":
+            mean, item_bias, _ = fit_biases(
+                ratings, item_penalty=self.item_penalty,
+                user_penalty=self.user_penalty, epochs=self._passes(),
+            )  # fmt: skip
+        else:
+            mean, item_bias, people = descend_biases(
+                ratings, rate=self.rate, penalty=self.penalty, epochs=self._passes()
+            )
+            if not np.isfinite(people).all():
+                raise BadEvents(
+                    f"Biases diverged on ratings from {ratings.data.min():g} to "
+                    f"{ratings.data.max():g}: lower Biases.rate ({self.rate:g})"
+                )
         self.base_ = (mean + item_bias).astype(np.float32)
-        self.people_ = user_bias.astype(np.float32)
+        self.people_ = self._placed(less(ratings, self.base_))
+
+    def _believed(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much of a person's mean residual is their bias, by the number of ratings."""
+        if self.method == "als":
+            return counts / np.maximum(counts + self.user_penalty, 1)
+        # Each step leaves this part of what is missing. The ratings are in no order that matters,
+        # so this is what descent would come to on average over their orders.
+        left = 1 - self.rate * (1 + self.penalty)
+        believed: NDArray[np.float64] = (1 - left ** (self._passes() * counts)) / (1 + self.penalty)
+        return believed
 
     def _placed(self, left: CSR) -> NDArray[np.float32]:
         """Return (q,) what is usual for each person of whom ``left`` holds ratings less base."""
-        return shrunk_means(left, self.user_penalty).astype(np.float32)
+        believed = self._believed(np.diff(left.indptr))
+        return (shrunk_means(left, 0.0) * believed).astype(np.float32)
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         left = residuals(self.training_, queries, self.base_)
@@ -86,7 +120,7 @@ class Biases(Recommender):
         if np.isnan(score) or not left.nnz:
             return self._explained(query, item, score, (), score)
         base = float(self.base_[mine])
-        amounts = left.data.astype(np.float64) / (left.nnz + self.user_penalty)
+        amounts = left.data * self._believed(np.diff(left.indptr)) / left.nnz
         return self._explained(query, item, base, shares_of(own, left.indices, amounts), score)
 
 

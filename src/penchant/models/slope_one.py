@@ -1,0 +1,95 @@
+"""SlopeOne: how much higher an item is rated than the ones a person rated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from penchant.dataset import Dataset
+from penchant.errors import BadEvents
+from penchant.explanations import Explanation
+from penchant.kernels import slope_one
+from penchant.kernels.biases import shrunk_means
+from penchant.kernels.csr import CSR
+from penchant.models.ratings import less, ratings_of, shares_of
+from penchant.parameters import hyper
+from penchant.queries import Queries
+from penchant.recommender import Codes, OnEpoch, Recommender, Scores
+
+
+@dataclass(kw_only=True)
+class SlopeOne(Recommender):
+    """Predict a person's mean plus how much higher an item is rated than the items they rated.
+
+    ``r(u, i) = mean(u) + mean over j in R of deviation(i, j)``, where ``deviation(i, j)`` is the
+    mean of r(i) - r(j) over those who rated both, and R are the items u rated, other than i, for
+    which there is one (Lemire and Maclachlan, "Slope One Predictors for Online Rating-Based
+    Collaborative Filtering", SDM 2005, section 3.3; ``SlopeOne`` of the library Surprise).
+
+    Reads the history and its values; strangers are answered like anyone else. NaN where no
+    deviation is known: for who rated nothing, and for items that nobody rated.
+
+    Examples
+    --------
+    >>> import penchant as pt
+    >>> data = pt.datasets.planted()
+    >>> model = pt.SlopeOne().fit(data)
+    >>> model.score(data.queries(users=[0])).shape
+    (1, 100)
+    """
+
+    memory: float = hyper(2.0, "GB that the deviations, 4 bytes for each two items, may take",
+                          above=0)  # fmt: skip
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The ratings in the history."""
+        return frozenset({"history", "values"})
+
+    @property
+    def scores(self) -> str:
+        """Scores are ratings."""
+        return "rating"
+
+    def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
+        ratings = ratings_of(data, self)
+        needed = 4e-9 * len(data.items) ** 2
+        if needed > self.memory:
+            raise BadEvents(
+                f"SlopeOne keeps a deviation for each two of {len(data.items):,} items, "
+                f"{needed:.3g} GB, and SlopeOne.memory allows {self.memory:g}: raise it, or leave "
+                "out items with few ratings, pt.prepare(events, [pt.KCore(items=20)])"
+            )
+        counts = np.bincount(ratings.indices, minlength=len(data.items))
+        totals = np.bincount(ratings.indices, ratings.data, len(data.items))
+        self.means_ = np.where(counts > 0, totals / np.maximum(counts, 1), np.nan).astype("f4")
+        self.deviations_ = slope_one.deviations(ratings)
+
+    def _rated(self, queries: Queries) -> CSR:
+        """Return askers x items: the ratings of items that somebody rated in training."""
+        ratings = self.training_.feedback.ratings(queries.histories, len(queries.items))
+        return less(ratings, np.where(np.isnan(self.means_), self.means_, np.float32(0)))
+
+    def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        rated = self._rated(queries)
+        asked = np.arange(len(self.means_), dtype=np.int32) if items is None else items
+        scores = slope_one.lifts(rated, np.atleast_2d(asked), self.deviations_)
+        scores += shrunk_means(rated, 0.0)[:, None].astype(np.float32)
+        return scores
+
+    def explain(self, query: Queries, item: int) -> Explanation:
+        """Explain an item code: its mean rating, and what each rating says beside that.
+
+        Who rated both gave the item some deviation more than j. So the rating of j says, of n that
+        do, (r(j) + deviation - the item's mean) / n.
+        """
+        own, mine = self._own(query), self._own_item(query, item)
+        score = float(self.score(query, np.array([item], np.int32))[0, 0])
+        if np.isnan(score):
+            return self._explained(query, item, score, (), score)
+        rated, base = self._rated(own), float(self.means_[mine])
+        deviation = self.deviations_[mine, rated.indices].astype(np.float64)
+        amounts = (rated.data - base) / rated.nnz
+        amounts += np.nan_to_num(deviation) / np.count_nonzero(~np.isnan(deviation))
+        return self._explained(query, item, base, shares_of(own, rated.indices, amounts), score)

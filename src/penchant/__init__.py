@@ -19,7 +19,9 @@ _HOME = {
     "Biases": "models.ratings",
     "Binarise": "preparation.values",
     "CappedRecall": "evaluation.metrics",
+    "CleanIds": "preparation.spelling",
     "ClipValues": "preparation.values",
+    "CoClustering": "models.co_clustering",
     "ContentBased": "models.content",
     "Coverage": "evaluation.metrics",
     "Dataset": "dataset",
@@ -67,6 +69,7 @@ _HOME = {
     "Recommender": "recommender",
     "Rules": "ranking",
     "SVD": "models.rating_factors",
+    "SlopeOne": "models.slope_one",
     "Split": "split",
     "Switching": "models.hybrid",
     "UnknownId": "errors",
@@ -126,6 +129,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.explanations import explain as explain
     from penchant.feedback import Feedback as Feedback
     from penchant.ids import IdMap as IdMap
+    from penchant.models.co_clustering import CoClustering as CoClustering
     from penchant.models.content import ContentBased as ContentBased
     from penchant.models.factorization import ALS as ALS
     from penchant.models.hybrid import Fallback as Fallback
@@ -138,6 +142,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.popularity import Popularity as Popularity
     from penchant.models.rating_factors import SVD as SVD
     from penchant.models.ratings import Biases as Biases
+    from penchant.models.slope_one import SlopeOne as SlopeOne
     from penchant.predictions import predict as predict
     from penchant.preparation.levels import Impute as Impute
     from penchant.preparation.levels import Normalise as Normalise
@@ -149,6 +154,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.preparation.selecting import Between as Between
     from penchant.preparation.selecting import Deduplicate as Deduplicate
     from penchant.preparation.selecting import DropMissing as DropMissing
+    from penchant.preparation.spelling import CleanIds as CleanIds
     from penchant.preparation.values import Binarise as Binarise
     from penchant.preparation.values import ClipValues as ClipValues
     from penchant.preparation.values import DropOutliers as DropOutliers

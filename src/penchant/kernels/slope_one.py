@@ -19,8 +19,8 @@ from penchant.kernels.threads import run
 def deviations(ratings: CSR) -> NDArray[np.float32]:
     """Return (items, items) deviations; NaN where nobody rated both, and on the diagonal.
 
-    Row i less column i is zero: ``deviation(i, j) = -deviation(j, i)``, to the bit. Costs a step for
-    each two ratings of a person, and 4 bytes for each two items.
+    To the bit, ``deviation(i, j) = -deviation(j, i)``. Costs a step for each two ratings of a
+    person, and 4 bytes for each two items.
 
     Parameters
     ----------

@@ -28,11 +28,11 @@ from penchant.recommender import (
 class Biases(Recommender):
     """Predict the mean rating plus what is usual for the item and for the person.
 
-    ``r(u, i) = mean + b(u) + b(i)``, from zero, as ``BaselineOnly`` of the library Surprise and with
-    its defaults: by alternating least squares, items first (Koren, "Factor in the Neighbors", TKDD
-    2010, section 2.2), or by stochastic gradient descent (Koren, Bell and Volinsky, "Matrix
-    Factorization Techniques for Recommender Systems", IEEE Computer 2009). It orders items alike
-    for everyone, best rated first.
+    ``r(u, i) = mean + b(u) + b(i)``, from zero, in the steps of ``BaselineOnly`` of the library
+    Surprise and with its defaults: by alternating least squares, items first (Koren, "Factor in the
+    Neighbors", TKDD 2010, section 2.2), or by stochastic gradient descent (Koren, Bell and
+    Volinsky, "Matrix Factorization Techniques for Recommender Systems", IEEE Computer 2009). It
+    orders items alike for everyone, best rated first.
 
     Reads the ratings in the history; without any, a known person's stored b(u), or 0 for a
     stranger. Items that nobody rated are NaN.
@@ -94,12 +94,11 @@ class Biases(Recommender):
     def _believed(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much of a person's mean residual is their bias, by the number of ratings."""
         if self.method == "als":
-            return counts / np.maximum(counts + self.user_penalty, 1)
+            return np.asarray(counts / np.maximum(counts + self.user_penalty, 1))
         # Each step leaves this part of what is missing. The ratings are in no order that matters,
         # so this is what descent would come to on average over their orders.
         left = 1 - self.rate * (1 + self.penalty)
-        believed: NDArray[np.float64] = (1 - left ** (self._passes() * counts)) / (1 + self.penalty)
-        return believed
+        return np.asarray((1 - left ** (self._passes() * counts)) / (1 + self.penalty))
 
     def _placed(self, left: CSR) -> NDArray[np.float32]:
         """Return (q,) what is usual for each person of whom ``left`` holds ratings less base."""
@@ -154,6 +153,12 @@ def recalled(
 def residuals(training: Training, queries: Queries, base: NDArray[np.float32]) -> CSR:
     """Return askers x items: their last ratings less ``base``, where that is not NaN."""
     return less(training.feedback.ratings(queries.histories, len(queries.items)), base)
+
+
+def rated(training: Training, queries: Queries, base: NDArray[np.floating]) -> CSR:
+    """Return askers x items: their last ratings, where ``base`` is not NaN."""
+    known = np.where(np.isnan(base), base, 0).astype(np.float32)
+    return residuals(training, queries, known)
 
 
 def less(ratings: CSR, base: NDArray[np.float32]) -> CSR:

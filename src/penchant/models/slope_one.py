@@ -11,8 +11,7 @@ from penchant.errors import BadEvents
 from penchant.explanations import Explanation
 from penchant.kernels import slope_one
 from penchant.kernels.biases import shrunk_means
-from penchant.kernels.csr import CSR
-from penchant.models.ratings import less, ratings_of, shares_of
+from penchant.models.ratings import rated, ratings_of, shares_of
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.recommender import Codes, OnEpoch, Recommender, Scores
@@ -66,16 +65,11 @@ class SlopeOne(Recommender):
         self.means_ = np.where(counts > 0, totals / np.maximum(counts, 1), np.nan).astype("f4")
         self.deviations_ = slope_one.deviations(ratings)
 
-    def _rated(self, queries: Queries) -> CSR:
-        """Return askers x items: the ratings of items that somebody rated in training."""
-        ratings = self.training_.feedback.ratings(queries.histories, len(queries.items))
-        return less(ratings, np.where(np.isnan(self.means_), self.means_, np.float32(0)))
-
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        rated = self._rated(queries)
+        ratings = rated(self.training_, queries, self.means_)
         asked = np.arange(len(self.means_), dtype=np.int32) if items is None else items
-        scores = slope_one.lifts(rated, np.atleast_2d(asked), self.deviations_)
-        scores += shrunk_means(rated, 0.0)[:, None].astype(np.float32)
+        scores = slope_one.lifts(ratings, np.atleast_2d(asked), self.deviations_)
+        scores += shrunk_means(ratings, 0.0)[:, None].astype(np.float32)
         return scores
 
     def explain(self, query: Queries, item: int) -> Explanation:
@@ -88,8 +82,9 @@ class SlopeOne(Recommender):
         score = float(self.score(query, np.array([item], np.int32))[0, 0])
         if np.isnan(score):
             return self._explained(query, item, score, (), score)
-        rated, base = self._rated(own), float(self.means_[mine])
-        deviation = self.deviations_[mine, rated.indices].astype(np.float64)
-        amounts = (rated.data - base) / rated.nnz
+        ratings = rated(self.training_, own, self.means_)
+        base = float(self.means_[mine])
+        deviation = self.deviations_[mine, ratings.indices].astype(np.float64)
+        amounts = (ratings.data - base) / ratings.nnz
         amounts += np.nan_to_num(deviation) / np.count_nonzero(~np.isnan(deviation))
-        return self._explained(query, item, base, shares_of(own, rated.indices, amounts), score)
+        return self._explained(query, item, base, shares_of(own, ratings.indices, amounts), score)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib
-import json
 import os
 import re
 import tokenize
@@ -30,6 +29,7 @@ from penchant.kernels.csr import CSR
 from penchant.recommender import Recommender, Training
 
 CLASSES = (
+    ("penchant.models.co_clustering", "CoClustering"),
     ("penchant.models.content", "ContentBased"),
     ("penchant.models.factorization", "ALS"),
     ("penchant.models.hybrid", "Fallback"),
@@ -42,6 +42,7 @@ CLASSES = (
     ("penchant.models.popularity", "Popularity"),
     ("penchant.models.ratings", "Biases"),
     ("penchant.models.rating_factors", "SVD"),
+    ("penchant.models.slope_one", "SlopeOne"),
 )
 """The only classes that a file can name; others are handed to ``load`` as ``known``."""
 
@@ -88,7 +89,7 @@ def save(model: Recommender, path: str | os.PathLike[str], *, overwrite: bool = 
     if "training_" not in vars(model):
         raise NotFitted(f"{model.name} has not been fitted: call fit(data) before save")
     path = Path(path)
-    with replacing(path, lambda: _allow(path, overwrite)) as folder:
+    with replacing(path, lambda: manifest.replaceable(path, overwrite=overwrite)) as folder:
         _Writer(folder).write(model)
 
 
@@ -170,12 +171,7 @@ class _Writer:
             "models": self.models,
             "files": self.files,
         }
-        raw = (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
-        line = f"{hashlib.sha256(raw).hexdigest()}  {manifest.NAME}\n".encode()
-        for name, written in ((manifest.NAME, raw), (manifest.CHECKSUM, line)):
-            with (self.folder / name).open("xb") as file:
-                file.write(written)
-                sync(file)
+        manifest.write(self.folder, content)
 
     def _model(self, model: Recommender, folder: str, kept: tuple[IdMap, ...]) -> Node:
         """Write a model into ``folder`` ("", or "parts/0/"), those it contains before it."""
@@ -447,25 +443,6 @@ def _class(folder: Path, name: str, known: Sequence[type[Recommender]]) -> type[
             f"import it and pass load(path, known=({short},))"
         )
     return same[0]
-
-
-def _allow(path: Path, overwrite: bool) -> None:
-    """Raise unless what stands at ``path`` is a model, and nothing but a model, to be replaced."""
-    if path.is_symlink():
-        raise BadParameter(f"{path} is a link: save to what it points to, {path.resolve()}")
-    try:
-        if not path.is_dir():
-            raise BadArtifact(f"{path} is a file")
-        stray = manifest.strays(path, manifest.read(path)[1])
-        if stray:
-            raise BadArtifact(f"{path} holds {stray[0]}, which save did not write")
-    except BadArtifact as e:
-        raise BadParameter(
-            f"save replaces penchant models and nothing else: {e}; choose another path, or remove "
-            "it yourself"
-        ) from e
-    if not overwrite:
-        raise BadParameter(f"{path} holds a model already; pass overwrite=True to replace it")
 
 
 def _typed(value: Any) -> str:

@@ -3,6 +3,7 @@
 ::
 
     step        Rows, which flow through the steps; Step, what each of them does; Outcome
+    spelling    CleanIds: several spellings of one id
     selecting   Deduplicate, DropMissing, Between: rows that go, by what stands in them
     people      DropRobots, KCore: rows that go, by what else their user or item did
     values      ClipValues, DropOutliers, Binarise: values by their size

@@ -18,14 +18,15 @@ from penchant.files import DAMAGE
 from penchant.preparation.levels import Impute, Normalise
 from penchant.preparation.people import DropRobots, KCore
 from penchant.preparation.selecting import Between, Deduplicate, DropMissing
+from penchant.preparation.spelling import CleanIds
 from penchant.preparation.step import Learned, Step
 from penchant.preparation.values import Binarise, ClipValues, DropOutliers
 
 FORMAT = "penchant preparation"
 
 STEPS: tuple[type[Step], ...] = (
-    Between, Binarise, ClipValues, Deduplicate, DropMissing, DropOutliers, DropRobots, Impute,
-    KCore, Normalise,
+    Between, Binarise, CleanIds, ClipValues, Deduplicate, DropMissing, DropOutliers, DropRobots,
+    Impute, KCore, Normalise,
 )  # fmt: skip
 """The only steps that a file can name; others are handed to ``load`` as ``known``."""
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from penchant.feedback import duration
 from penchant.parameters import hyper
-from penchant.preparation.step import Codes, Learned, Mask, Outcome, Rows, Step, counted
+from penchant.preparation.step import Learned, Mask, Outcome, Rows, Step, counted
 
 DAY = "1d"
 
@@ -90,25 +89,23 @@ def _hasty(rows: Rows, looked: Mask, most: int, window: int) -> Mask:
     looked = looked & (rows.time >= 0)
     often = np.bincount(rows.user[looked], minlength=len(rows.users)) > most
     looked &= often[rows.user]  # the few who can be meant at all
-    user, time = _in_order(rows.user[looked], rows.time[looked])
-    soon = (user[most:] == user[:-most]) & (time[most:] - time[:-most] < window)
+    suspects = np.flatnonzero(often)
     robot = np.zeros(len(rows.users), bool)
-    robot[user[most:][soon]] = True
+    if not len(suspects):
+        return robot
+    user, time = np.searchsorted(suspects, rows.user[looked]), rows.time[looked]
+    since = time - time.min()
+    apart = int(since.max()) + window  # between the numbers of two users, more than a window
+    if len(suspects) * apart < 2**63:  # one number an event is sorted much faster than two
+        key = np.sort(user * apart + since)
+        hasty = key[most:][key[most:] - key[:-most] < window] // apart
+    else:
+        order = np.lexsort((since, user))
+        user, since = user[order], since[order]
+        soon = (user[most:] == user[:-most]) & (since[most:] - since[:-most] < window)
+        hasty = user[most:][soon]
+    robot[suspects[hasty]] = True
     return robot
-
-
-def _in_order(user: Codes, time: NDArray[np.int64]) -> tuple[Codes, NDArray[np.int64]]:
-    """Return events by user, then time; as one sorted number each wherever both fit into one."""
-    if not len(user):
-        return user, time
-    earliest = int(time.min())
-    span = int(time.max()) - earliest + 1
-    if (int(user.max()) + 1) * span < 2**63:
-        key = np.sort(user * np.int64(span) + (time - earliest))
-        whole, since = np.divmod(key, span)
-        return whole.astype(np.int32), since + earliest
-    order = np.lexsort((time, user))
-    return user[order], time[order]
 
 
 def _monotonous(rows: Rows, looked: Mask, least: int) -> Mask:

@@ -49,3 +49,55 @@ def classes(values, bins):
         if cut > known[0]:
             cuts.add(cut)
     return [None if v is None else sum(cut <= v for cut in cuts) for v in values]
+
+
+def days(microseconds):
+    """Microseconds in days."""
+    return microseconds / 86_400e6
+
+
+def known_before(events, now):
+    """Events that happened strictly before a moment and are not "hide"."""
+    return [e for e in events if 0 <= e["time"] < now and e["kind"] != "hide"]
+
+
+def ratings(events):
+    """The values of the events that are ratings and recorded one."""
+    return [e["value"] for e in events if e["kind"] == "rating" and e["value"] is not None]
+
+
+def person_before(events, user, now, genres):
+    """What a person was like before a moment; ``genres`` maps items to sets."""
+    past = [e for e in known_before(events, now) if e["user"] == user]
+    stars = ratings(past)
+    mean = sum(stars) / len(stars) if stars else None
+    met = [g for e in past for g in genres[e["item"]]]
+    shares = [met.count(g) / len(met) for g in set(met)]
+    return {
+        "user_count": len(past),
+        "user_mean": mean,
+        "user_variance": sum((s - mean) ** 2 for s in stars) / len(stars) if stars else None,
+        "user_recency": days(now - max(e["time"] for e in past)) if past else None,
+        "user_tenure": days(now - min(e["time"] for e in past)) if past else None,
+        "user_entropy": -sum(p * math.log(p) for p in shares) if met else None,
+    }
+
+
+def item_before(events, item, now, weights, half_life, prior):
+    """What an item was like before a moment; ``half_life`` in days."""
+    everything = known_before(events, now)
+    past = [e for e in everything if e["item"] == item]
+    stars, all_stars = ratings(past), ratings(everything)
+    bayes = None
+    if all_stars:
+        middle = sum(all_stars) / len(all_stars)
+        bayes = (prior * middle + sum(stars)) / (prior + len(stars))
+    return {
+        "item_count": len(past),
+        "item_mean": sum(stars) / len(stars) if stars else None,
+        "item_bayes": bayes,
+        "item_popularity": sum(
+            weights.get(e["kind"], 1) * 0.5 ** (days(now - e["time"]) / half_life) for e in past
+        ),
+        "item_age": days(now - min(e["time"] for e in past)) if past else None,
+    }

@@ -5,6 +5,17 @@ the same ones.
 """
 
 from penchant.features.encoding import Encoder, Features, find, tfidf
+from penchant.features.statistics import before_each, of_items, of_users
 from penchant.features.terms import STOP_WORDS, Weighting
 
-__all__ = ["STOP_WORDS", "Encoder", "Features", "Weighting", "find", "tfidf"]
+__all__ = [
+    "STOP_WORDS",
+    "Encoder",
+    "Features",
+    "Weighting",
+    "before_each",
+    "find",
+    "of_items",
+    "of_users",
+    "tfidf",
+]

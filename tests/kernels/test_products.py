@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from naive_core import dense as spelled_out
 from penchant.kernels.csr import CSR
-from penchant.kernels.products import dense_sparse, sparse_dense, sparse_sparse
+from penchant.kernels.products import dense_sparse, row_products, sparse_dense, sparse_sparse
 
 
 def draw(seed, rows, columns, share):
@@ -53,3 +53,13 @@ def test_arrays_of_any_layout_will_do():
     np.testing.assert_allclose(dense_sparse(wide.T, matrix), wide.T @ written, rtol=1e-5)
     part = matrix.rows(1, 4)
     np.testing.assert_allclose(sparse_dense(part, np.eye(4, dtype=np.float32)), written[1:4])
+
+
+def test_row_products_are_those_asked_for():
+    rng = np.random.default_rng(0)
+    left, right = (rng.normal(size=(n, 5)).astype(np.float32) for n in (3, 7))
+    asked = np.array([[0, 6], [3, -1], [-1, -1]], np.int32)
+    expected = np.take_along_axis(left @ right.T, asked, axis=1)
+    expected[asked < 0] = np.nan
+    np.testing.assert_allclose(row_products(left, right, asked), expected, rtol=1e-5)
+    assert row_products(left, right, np.zeros((3, 0), np.int32)).shape == (3, 0)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from naive_factors import descend_with_sets
 from naive_ratings import descend, ratings, some
 from penchant.kernels import sgd
 from penchant.kernels.csr import CSR
@@ -47,20 +46,23 @@ def test_divergence_shows_in_the_error():
     assert not np.isfinite(errors[-1])
 
 
-@settings(deadline=None, max_examples=25)
-@given(st.integers(0, 10_000), st.integers(1, 6), st.floats(0.01, 10))
-def test_folding_in_minimises_the_penalised_error(seed, d, noise):
-    rng = np.random.default_rng(seed)
-    loadings = rng.normal(size=(8, d)).astype(np.float32)
-    dense = some(seed, users=4, items=8)
-    dense[2] = np.nan
-    z = sgd.fold_in(ratings(dense), loadings, noise)
-    for row, found in zip(dense, z, strict=True):
-        at = ~np.isnan(row)
-        # Ridge regression as ordinary least squares with d rows more.
-        x = np.vstack([loadings[at], np.sqrt(noise) * np.eye(d)])
-        y = np.concatenate([row[at], np.zeros(d)])
-        np.testing.assert_allclose(found, np.linalg.lstsq(x, y)[0], rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("factors", [1, 5, 64])
+def test_an_epoch_with_sets_equals_the_loop_over_them(factors):
+    dense = some(4, users=12, items=10)
+    dense[3] = np.nan
+    dense[5, 1:] = np.nan
+    dense[5, 0] = 2.0
+    ours = start(dense, factors)
+    y = start(dense, factors, seed=1)[1]
+    p, q, b_user, b_item, slow_y = (a.astype(float).tolist() for a in (*ours, y))
+    for _ in range(3):
+        error = sgd.epoch(ratings(dense), 3.0, *ours, rate=0.05, penalty=0.1, implied=y)
+        squares = descend_with_sets(
+            dense.tolist(), 3.0, p, q, slow_y, b_user, b_item, rate=0.05, penalty=0.1
+        )
+        assert error == pytest.approx(squares / np.count_nonzero(~np.isnan(dense)), rel=1e-5)
+    for a, b in zip((*ours, y), (p, q, b_user, b_item, slow_y), strict=True):
+        np.testing.assert_allclose(a, b, atol=5e-6)
 
 
 def test_the_prior_recovers_how_people_were_drawn():

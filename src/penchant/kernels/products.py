@@ -53,6 +53,27 @@ def _dense_sparse(lo, hi, dense, indptr, indices, data, out):  # type: ignore[no
                     row[indices[n]] += w * data[n]
 
 
+def row_products(
+    left: NDArray[np.float32], right: NDArray[np.float32], columns: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Return (q, m): row r of ``left`` times the rows ``columns[r]`` of ``right``; NaN for -1."""
+    out = np.empty(columns.shape, np.float32)
+    threads = 1 if out.size * left.shape[1] < 1 << 20 else None
+    run(_row_products, len(left), left, right, columns, out, threads=threads)
+    return out
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _row_products(lo, hi, left, right, columns, out):  # type: ignore[no-untyped-def]
+    for r in range(lo, hi):
+        for c in range(columns.shape[1]):
+            other = right[columns[r, c]]
+            s = np.float32(0 if columns[r, c] >= 0 else np.nan)
+            for k in range(left.shape[1]):
+                s += left[r, k] * other[k]
+            out[r, c] = s
+
+
 def sparse_sparse(left: CSR, right: CSR) -> NDArray[np.float32]:
     """Return ``left @ right``, dense (rows of left, columns of right) float32."""
     out = np.zeros((left.shape[0], right.columns), np.float32)

@@ -54,6 +54,7 @@ _HOME = {
     "Mixed": "models.hybrid",
     "NDCG": "evaluation.metrics",
     "NDCGOverK": "evaluation.metrics",
+    "NMF": "models.rating_factors",
     "Normalise": "preparation.levels",
     "NotFitted": "errors",
     "Novelty": "evaluation.metrics",
@@ -69,6 +70,7 @@ _HOME = {
     "Recommender": "recommender",
     "Rules": "ranking",
     "SVD": "models.rating_factors",
+    "SVDpp": "models.rating_factors",
     "SlopeOne": "models.slope_one",
     "Split": "split",
     "Switching": "models.hybrid",
@@ -140,7 +142,9 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.neighbours import ItemKNN as ItemKNN
     from penchant.models.neighbours import UserKNN as UserKNN
     from penchant.models.popularity import Popularity as Popularity
+    from penchant.models.rating_factors import NMF as NMF
     from penchant.models.rating_factors import SVD as SVD
+    from penchant.models.rating_factors import SVDpp as SVDpp
     from penchant.models.ratings import Biases as Biases
     from penchant.models.slope_one import SlopeOne as SlopeOne
     from penchant.predictions import predict as predict

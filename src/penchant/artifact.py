@@ -41,7 +41,9 @@ CLASSES = (
     ("penchant.models.neighbours", "UserKNN"),
     ("penchant.models.popularity", "Popularity"),
     ("penchant.models.ratings", "Biases"),
+    ("penchant.models.rating_factors", "NMF"),
     ("penchant.models.rating_factors", "SVD"),
+    ("penchant.models.rating_factors", "SVDpp"),
     ("penchant.models.slope_one", "SlopeOne"),
 )
 """The only classes that a file can name; others are handed to ``load`` as ``known``."""

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from naive_groups import ODD
 from naive_ratings import biases, descended_biases, ratings, some
 from penchant.kernels.biases import descend_biases, fit_biases, shrunk_means
 from penchant.kernels.csr import CSR
@@ -26,6 +27,15 @@ def test_descent_equals_its_slow_twin(seed):
     found = descend_biases(ratings(dense), rate=0.03, penalty=0.2, epochs=7)
     for ours, theirs in zip(found, descended_biases(dense.tolist(), 0.03, 0.2, 7), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, equal_nan=True)
+
+
+def test_descent_ends_where_surprise_ends():
+    # BaselineOnly(bsl_options={"method": "sgd"}) of Surprise 1.1.5: the same ratings in one order.
+    mean, item, user = descend_biases(ratings(ODD), rate=0.005, penalty=0.02, epochs=20)
+    assert mean == 3.3125
+    theirs = [-0.051888, 0.069771, 0.203717, -0.234766, -0.497309, -0.026469, 0.347307, -0.083563]
+    np.testing.assert_allclose(item[:8], theirs, atol=1e-6)
+    np.testing.assert_allclose(user[:4], [0.402421, 0.056079, 0.190385, 0.200701], atol=1e-6)
 
 
 def test_biases_by_hand():

@@ -23,6 +23,7 @@ def test_svd_keeps_the_contract():
 
 def test_biases_keep_the_contract():
     check_recommender(pt.Biases)  # they order items alike for everyone, and claim no more
+    check_recommender(pt.Biases(method="sgd"))
 
 
 def test_capabilities_are_there():
@@ -39,6 +40,26 @@ def test_biases_equal_their_slow_twin_for_anyone():
     expected = mean + np.array(user)[:, None] + np.array(item)
     np.testing.assert_allclose(model.score(data.queries()), expected, rtol=1e-5)
     np.testing.assert_allclose(model.score(stranger(data, 3))[0], expected[3], rtol=1e-5)
+
+
+def test_descent_puts_a_stranger_where_it_would_lead_them():
+    data = dataset(some(4, users=8, items=6))
+    model = pt.Biases(method="sgd", rate=0.02, penalty=0.3, epochs=7).fit(data)
+    asked = data.queries(users=[3])
+    n = len(asked.histories.item)
+    value = model.base_[asked.histories.item] + np.float32(0.7)  # alike: no order matters
+    asked = replace(asked, histories=replace(asked.histories, value=value))
+    bias = 0.0
+    for _ in range(7 * n):
+        bias += 0.02 * ((0.7 - bias) - 0.3 * bias)
+    np.testing.assert_allclose(model.score(asked)[0], model.base_ + bias, rtol=1e-5)
+    told = pt.explain(model, asked, item=0)
+    assert [s.amount for s in told.shares] == pytest.approx([bias / n] * n, rel=1e-4)
+
+
+def test_descent_that_diverges_names_its_rate():
+    with pytest.raises(pt.BadEvents, match=r"Biases diverged on .* 5.* Biases.rate \(3\)"):
+        pt.Biases(method="sgd", rate=3, epochs=999).fit(dataset(some(8)))
 
 
 def test_svd_is_descent_and_then_bayes():

@@ -279,8 +279,8 @@ class NMF(Placing):
             )
         by_item = ratings.transposed()
         mean = np.float32(ratings.data.mean(dtype=np.float64) if self.biased else 0)
-        users, items = (_filled(rng.random((n, self.factors), np.float32), NARROW)
-                        for n in ratings.shape)  # fmt: skip
+        items, users = (_filled(rng.random((n, self.factors), np.float32), NARROW)
+                        for n in by_item.shape)  # fmt: skip
         user_bias, item_bias = (np.zeros(n, np.float32) for n in ratings.shape)
         bias_penalty = self.bias_penalty if self.biased else None
 
@@ -350,8 +350,9 @@ class _Descent:
         n_users, n_items = ratings.shape
         self.ratings, self.factors = ratings, factors
         self.mean = float(ratings.data.mean(dtype=np.float64))
-        self.items, self.users = some(n_items), some(n_users)
-        self.implied = some(n_items if implying else 0)
+        # People last: those without ratings change nothing for the others.
+        self.items, self.implied = some(n_items), some(n_items if implying else 0)
+        self.users = some(n_users)
         self.user_bias = np.zeros(n_users, np.float32)
         self.item_bias = np.zeros(n_items, np.float32)
 

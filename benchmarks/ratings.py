@@ -22,10 +22,18 @@ from penchant.kernels import sgd
 from penchant.kernels.biases import fit_biases
 
 SEEDS = (0, 1, 2)
+RANDOM = (surprise.SVD, surprise.CoClustering)
 BY_ITEM = {"name": "pearson_baseline", "user_based": False}
 BY_USER = {"name": "pearson_baseline", "user_based": True}
 MODELS: dict[str, tuple[type, dict[str, Any], pt.Recommender]] = {
     "biases": (surprise.BaselineOnly, {"verbose": False}, pt.Biases()),
+    "biases, by descent": (
+        surprise.BaselineOnly,
+        {"bsl_options": {"method": "sgd"}, "verbose": False},
+        pt.Biases(method="sgd"),
+    ),
+    "SlopeOne": (surprise.SlopeOne, {}, pt.SlopeOne()),
+    "CoClustering": (surprise.CoClustering, {}, pt.CoClustering()),
     "SVD": (surprise.SVD, {}, pt.SVD()),
     "item kNN": (
         surprise.KNNBaseline,
@@ -74,7 +82,7 @@ class Fold:
 
     def surprise(self, kind: type, options: dict[str, Any], seed: int) -> Measured:
         """Fit and ask Surprise."""
-        chance = {"random_state": seed} if kind is surprise.SVD else {}
+        chance = {"random_state": seed} if kind in RANDOM else {}
         start = time.process_time()
         model = kind(**options, **chance).fit(self.their_train)
         fitted = time.process_time()

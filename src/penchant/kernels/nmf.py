@@ -9,8 +9,9 @@ the person's ratings, and the same for items::
 
     p(u) *= sum of r q(i) / (sum of prediction q(i) + penalty n(u) p(u))
 
-Such a step goes down the gradient, just so far that nothing becomes negative. Both sides move from
-where the last epoch left them, so that rows do not depend on each other.
+Such a step goes down the gradient, just so far that nothing becomes negative. With biases r is
+what they leave of the rating; where that is negative it stands below the line instead of above,
+which is the same gradient.
 """
 
 from __future__ import annotations
@@ -56,54 +57,41 @@ def half_epoch(
 
     Returns
     -------
-    vectors, biases : as ``moved`` and ``bias``. A row without ratings has zeros.
-    error : mean squared error of the old ones.
+    vectors, biases : as ``moved`` and ``bias``. A row without ratings has zeros. Biases come first,
+        and the vectors are updated beside the new ones.
+    error : mean squared error of the old vectors with the new biases.
     """
-    vectors, biases = np.empty_like(moved), np.empty_like(bias)
-    errors = np.empty(len(moved))
+    vectors, errors = np.empty_like(moved), np.empty(len(moved))
     if threads is None and ratings.nnz * moved.shape[1] < WORTH_A_POOL:
         threads = 1
-    run(
-        _half_epoch, ratings.indptr, ratings.indptr, ratings.indices, ratings.data,
-        moved, fixed, bias, other, np.float32(penalty),
-        np.float32(-1 if bias_penalty is None else bias_penalty),
-        vectors, biases, errors, threads=threads,
-    )  # fmt: skip
-    return vectors, biases, float(errors.sum()) / max(ratings.nnz, 1)
+    entries = (ratings.indptr, ratings.indptr, ratings.indices, ratings.data, moved, fixed, other)
+    if bias_penalty is not None:
+        bias = np.empty_like(bias)
+        run(_biases, *entries, np.float32(bias_penalty), bias, threads=threads)
+    run(_half_epoch, *entries, bias, np.float32(penalty), vectors, errors, threads=threads)
+    return vectors, bias, float(errors.sum()) / max(ratings.nnz, 1)
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz", "afn"})
 def _half_epoch(  # type: ignore[no-untyped-def]
-    lo, hi, indptr, indices, ratings, moved, fixed, bias, other, penalty, bias_penalty,
-    vectors, biases, errors,
-):  # fmt: skip
+    lo, hi, indptr, indices, ratings, moved, fixed, other, bias, penalty, vectors, errors
+):
     factors = moved.shape[1]
     room = np.zeros((2, factors + 2 * APART), np.float32)
     up, down = room[0][APART : APART + factors], room[1][APART : APART + factors]
     for row in range(lo, hi):
-        p = moved[row]
+        p, own = moved[row], bias[row]
         first, last = indptr[row], indptr[row + 1]
         pull = penalty * np.float32(last - first)
         for k in range(factors):
             up[k] = 0
             down[k] = pull * p[k]
-        own = bias[row]
-        if bias_penalty >= 0:
-            own = np.float32(0)
-            for n in range(first, last):
-                q = fixed[indices[n]]
-                dot = np.float32(0)
-                for k in range(factors):
-                    dot += p[k] * q[k]
-                own += ratings[n] - other[indices[n]] - dot
-            own /= max(last - first + bias_penalty, np.float32(1e-30))
         error = 0.0
         for n in range(first, last):
-            q, rest = fixed[indices[n]], ratings[n] - other[indices[n]]
+            q, rest = fixed[indices[n]], ratings[n] - other[indices[n]] - own
             dot = np.float32(0)
             for k in range(factors):
                 dot += p[k] * q[k]
-            rest -= own
             error += (rest - dot) ** 2
             above, below = max(rest, np.float32(0)), dot + max(-rest, np.float32(0))
             for k in range(factors):
@@ -111,5 +99,18 @@ def _half_epoch(  # type: ignore[no-untyped-def]
                 down[k] += below * q[k]
         for k in range(factors):
             vectors[row, k] = p[k] * up[k] / down[k] if down[k] > 0 else 0
-        biases[row] = own
         errors[row] = error
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz", "afn"})
+def _biases(lo, hi, indptr, indices, ratings, vectors, fixed, other, penalty, biases):  # type: ignore[no-untyped-def]
+    for row in range(lo, hi):
+        p = vectors[row]
+        left = 0.0
+        for n in range(indptr[row], indptr[row + 1]):
+            i = indices[n]
+            q, dot = fixed[i], np.float32(0)
+            for k in range(len(p)):
+                dot += p[k] * q[k]
+            left += ratings[n] - other[i] - dot
+        biases[row] = left / max(indptr[row + 1] - indptr[row] + penalty, np.float32(1e-30))

@@ -264,8 +264,8 @@ class NMF(Placing):
     epochs: int = hyper(50, "passes over the ratings", at_least=1, search=(10, 200), log=True)
     penalty: float = hyper(0.06, "pull of vectors towards zero, for each rating", at_least=0,
                            search=(0.005, 0.5), log=True)  # fmt: skip
-    closeness: float = hyper(20.0, "pull of a person towards the average one, in ratings",
-                             above=0, search=(1, 200), log=True)  # fmt: skip
+    closeness: float = hyper(40.0, "pull of a person towards the average one, in ratings",
+                             above=0, search=(2, 400), log=True)  # fmt: skip
     biased: bool = hyper(False, "add to the mean and biases, instead of to zero")
     bias_penalty: float = hyper(10.0, "ratings at the mean a bias starts from, if biased",
                                 at_least=0, search=(0.5, 50), log=True)  # fmt: skip

@@ -22,7 +22,7 @@ from penchant.kernels import sgd
 from penchant.kernels.biases import fit_biases
 
 SEEDS = (0, 1, 2)
-RANDOM = (surprise.SVD, surprise.CoClustering)
+RANDOM = (surprise.SVD, surprise.SVDpp, surprise.NMF, surprise.CoClustering)
 BY_ITEM = {"name": "pearson_baseline", "user_based": False}
 BY_USER = {"name": "pearson_baseline", "user_based": True}
 MODELS: dict[str, tuple[type, dict[str, Any], pt.Recommender]] = {
@@ -35,6 +35,8 @@ MODELS: dict[str, tuple[type, dict[str, Any], pt.Recommender]] = {
     "SlopeOne": (surprise.SlopeOne, {}, pt.SlopeOne()),
     "CoClustering": (surprise.CoClustering, {}, pt.CoClustering()),
     "SVD": (surprise.SVD, {}, pt.SVD()),
+    "SVD++": (surprise.SVDpp, {}, pt.SVDpp()),
+    "NMF": (surprise.NMF, {}, pt.NMF()),
     "item kNN": (
         surprise.KNNBaseline,
         {"sim_options": BY_ITEM, "verbose": False},

@@ -318,6 +318,17 @@ def test_columns_can_be_named(run: Run, tmp_path: Path) -> None:
     assert lists[0] == lists[1] == lists[2]
 
 
+def test_the_form_and_the_zone_of_times_can_be_said(run: Run, tmp_path: Path) -> None:
+    rows = pl.read_csv(RATINGS).with_columns(timestamp=pl.lit("01/02/2024 00:30"))
+    rows.write_csv(tmp_path / "dates.csv")
+    fit = ["fit", "dates.csv", "--model", "popularity", "--out", "m", "--overwrite"]
+    assert "--time-format on the command line" in run(*fit, ok=False).stderr
+    for zone, until in (("UTC", 1_706_747_400), ("Europe/Berlin", 1_706_743_800)):
+        run(*fit, "--time-format", "%d/%m/%Y %H:%M", "--zone", zone)
+        assert pt.load(tmp_path / "m").training_.until == until * 10**6
+    assert "needs no columns" in run("fit", "planted", "--zone", "UTC", ok=False).stderr
+
+
 def test_what_was_liked_can_be_a_rating(run: Run, tmp_path: Path) -> None:
     run("fit", RATINGS, "--model", "popularity", "--liked", "4", "--out", "m")
     model = pt.load(tmp_path / "m")

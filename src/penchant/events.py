@@ -13,8 +13,9 @@ import polars as pl
 
 from penchant.errors import BadEvents, BadParameter, near
 from penchant.files import read_table
-from penchant.frames import Frame, to_polars
+from penchant.frames import Frame, blanked, nulls, numbers, to_polars
 from penchant.ids import as_ids
+from penchant.times import known_zone, read_times
 
 Bad = Literal["raise", "drop"]
 
@@ -54,7 +55,7 @@ class Reading:
     dropped : reason to number of rows left out (only with ``bad="drop"``).
     missing_values : rows kept that recorded no value (NaN).
     repeats : rows whose (user, item, kind) occurred before; they are kept.
-    time_unit : "s", "ms", "us", "ns", "text" or "datetime"; None without times.
+    time_unit : "s", "ms", "us" or "ns", "text", "datetime" or "date"; None without times.
     notes : anything else worth saying.
     """
 
@@ -143,6 +144,8 @@ class Events:
         session: str | None = None,
         context: Sequence[str] = (),
         bad: Bad = "raise",
+        zone: str = "UTC",
+        time_format: str | None = None,
         source: str | None = None,
         first_row: int = 0,
     ) -> Events:
@@ -155,13 +158,17 @@ class Events:
             (see ``NAMES``). An empty string says that the table has none.
         context : names of further columns to keep, such as ("device",).
         bad : "raise" names the rows that cannot be used; "drop" leaves them out and counts them.
+        zone : where times stand that name no zone, such as "Europe/Berlin".
+        time_format : how times are written, such as "%d/%m/%Y %H:%M"; by default found out (see
+            ``penchant.times.read_times``).
         source : what to call the table in messages.
         first_row : the number of the first row in messages.
 
         Raises
         ------
-        BadEvents : no user or item column, no rows, or rows that cannot be used.
-        BadParameter : ``bad`` or ``context`` is something else.
+        BadEvents : no user or item column, no rows, rows that cannot be used, or dates that may
+            have the day or the month first.
+        BadParameter : ``bad``, ``context``, ``zone`` or ``time_format`` is something else.
 
         Notes
         -----
@@ -193,7 +200,8 @@ class Events:
                 raise BadEvents(f"{source}: a context column cannot be called {name!r}; rename it")
         if not len(table):
             raise BadEvents(f"{source} has columns {table.columns} but no rows")
-        return _Parser(table, columns, context, bad, source, first_row).events()
+        known_zone(zone)
+        return _Parser(table, columns, context, bad, zone, time_format, source, first_row).events()
 
 
 def plain(name: str) -> str:
@@ -251,11 +259,14 @@ class _Parser:
         columns: dict[str, str],
         context: Sequence[str],
         bad: Bad,
+        zone: str,
+        time_format: str | None,
         source: str,
         first_row: int,
     ) -> None:
         self.table, self.columns, self.context = table, columns, context
         self.bad, self.source, self.first_row = bad, source, first_row
+        self.zone, self.time_format = zone, time_format
         self.keep = np.ones(len(table), bool)
         self.faults: dict[str, np.ndarray[Any, np.dtype[np.bool_]]] = {}
         self.time_unit: str | None = None
@@ -320,7 +331,7 @@ class _Parser:
         )
 
     def ids(self, role: str) -> pl.Series:
-        column, missing = _blanked(self.table[self.columns[role]])
+        column, missing = blanked(self.table[self.columns[role]])
         self.fault(f"without {'a user' if role == 'user' else 'an item'}", missing)
         return column
 
@@ -352,12 +363,10 @@ class _Parser:
         column = self.column("session")
         if column is None:
             return pl.Series([None] * len(self.table), dtype=pl.Int64)
-        column, missing = _blanked(column)
+        column, missing = blanked(column)
         ids = self.typed("session", column.filter(~missing))
-        place = pl.Series(np.cumsum(~missing.to_numpy()) - 1).zip_with(
-            ~missing, _nulls(pl.Int64, 1)
-        )
-        return ids.gather(place) if len(ids) else _nulls(ids.dtype, len(column))
+        place = pl.Series(np.cumsum(~missing.to_numpy()) - 1).zip_with(~missing, nulls(pl.Int64, 1))
+        return ids.gather(place) if len(ids) else nulls(ids.dtype, len(column))
 
     def circumstances(self, name: str) -> pl.Series:
         column = self.table[name]
@@ -372,123 +381,31 @@ class _Parser:
         column = self.column("value")
         if column is None:
             return pl.Series(np.full(len(self.table), np.nan))
-        column, blank = _blanked(column)
-        numbers = _numbers(column)
-        self.fault("with a value that is not a number", numbers.is_null() & ~blank)
+        column, blank = blanked(column)
+        amounts = numbers(column)
+        self.fault("with a value that is not a number", amounts.is_null() & ~blank)
         # Values are kept in 32 bits: what does not fit would become infinite.
-        large = (numbers.abs() > FLOAT32).fill_null(value=False) & ~numbers.is_nan()
+        large = (amounts.abs() > FLOAT32).fill_null(value=False) & ~amounts.is_nan()
         self.fault("with an infinite or too large value", large)
-        return numbers.fill_null(np.nan)
+        return amounts.fill_null(np.nan)
 
     def times(self) -> pl.Series:
         column = self.column("time")
         if column is None:
             return pl.Series(np.full(len(self.table), -1, np.int64))
-        column, blank = _blanked(column)
+        column, blank = blanked(column)
         self.fault("without a time", blank)
-        if column.dtype.is_temporal() or column.dtype == pl.Boolean:
-            self.time_unit = "datetime"
-            micros = self.micros(column)
-        else:
-            numbers = _numbers(column)
-            words = int((numbers.is_null() & ~blank).sum())
-            if column.dtype == pl.String and 2 * words > int((~blank).sum()):
-                self.time_unit = "text"
-                micros = self.micros(_parsed(column))
-            else:
-                whole = _integers(column)
-                micros = self.scaled(numbers if whole is None else whole)
+        where = f"{self.source}, column {self.columns['time']!r}"
+        micros, self.time_unit, notes = read_times(
+            column, zone=self.zone, time_format=self.time_format, where=where
+        )
+        self.notes += notes
         self.fault("with a time that cannot be read", micros.is_null())
         self.fault("with a negative time", (micros < 0).fill_null(value=False))
         return micros.fill_null(-1)
-
-    def micros(self, column: pl.Series) -> pl.Series:
-        if column.dtype == pl.Date:
-            column = column.cast(pl.Datetime("us"))
-        if not isinstance(column.dtype, pl.Datetime):
-            raise BadEvents(
-                f"{self.source}, column {self.columns['time']!r}: {column.dtype} says nothing "
-                "about the date"
-            )
-        return column.dt.epoch("us")
-
-    def scaled(self, numbers: pl.Series) -> pl.Series:
-        """Seconds, milli-, micro- or nanoseconds, by the size of the median, to microseconds."""
-        known = numbers.filter(pl.Series(self.keep) & numbers.is_finite().fill_null(value=False))
-        middle = known.median()
-        size = abs(float(middle)) if isinstance(middle, (int, float)) else 0.0
-        self.time_unit, factor = next(
-            (unit, f)
-            for limit, unit, f in (
-                (1e11, "s", 1e6), (1e14, "ms", 1e3), (1e17, "us", 1.0), (np.inf, "ns", 1e-3),
-            )
-            if size < limit
-        )  # fmt: skip
-        # Beyond the limit (and for infinities, and NaN) the product would not be a time.
-        fits = (numbers.abs() < (2**63 - 1) // max(int(factor), 1)).fill_null(value=False)
-        if numbers.dtype == pl.Int64:
-            scaled = numbers // 1000 if factor < 1 else numbers * int(factor)
-        else:
-            fits = fits & numbers.is_finite().fill_null(value=False)
-            scaled = (numbers * factor).round().zip_with(fits, _nulls(pl.Float64, 1)).cast(pl.Int64)
-        return scaled.zip_with(fits, _nulls(pl.Int64, 1))
 
 
 def _distinct(frame: pl.DataFrame) -> int:
     """Return how many (user, item, kind) there are; n_unique would take twice the memory."""
     groups = frame.lazy().group_by("user", "item", "kind").len().select(pl.len())
     return int(groups.collect().item())
-
-
-def _nulls(dtype: Any, n: int) -> pl.Series:
-    return pl.Series([None], dtype=dtype).new_from_index(0, n)
-
-
-def _blanked(column: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Return a column with null where nothing stands, and where that is.
-
-    Blank text is nothing, and so is NaN. Whole numbers that became floats because pandas had no
-    other way to say that one is missing become integers again.
-    """
-    if column.dtype in (pl.Categorical, pl.Enum):
-        column = column.cast(pl.String)
-    if column.dtype == pl.String:
-        column = column.set(column.str.strip_chars() == "", None)
-    missing = column.is_null()
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
-        missing = column.is_null()
-        found = column.drop_nulls()
-        if missing.any() and bool(((found == found.round()) & (found.abs() < 2**53)).all()):
-            column = column.cast(pl.Int64)
-    return column, missing
-
-
-def _numbers(column: pl.Series) -> pl.Series:
-    """Float64, null where the entry is not a number."""
-    if column.dtype == pl.Object:
-        column = pl.Series([None if x is None else str(x) for x in column.to_list()])
-    if column.dtype == pl.String:
-        column = column.str.strip_chars()
-    if column.dtype == pl.Boolean or column.dtype.is_numeric() or column.dtype == pl.String:
-        return column.cast(pl.Float64, strict=False)
-    return _nulls(pl.Float64, len(column))
-
-
-def _integers(column: pl.Series) -> pl.Series | None:
-    """Int64 if every entry is a whole number as written, so that no digit is lost."""
-    if column.dtype == pl.String:
-        whole = column.str.strip_chars().cast(pl.Int64, strict=False)
-        return whole if whole.null_count() == column.null_count() else None
-    return column.cast(pl.Int64, strict=False) if column.dtype.is_integer() else None
-
-
-def _parsed(column: pl.Series) -> pl.Series:
-    """Text as times: ISO 8601 with or without a zone (UTC if none), or a date."""
-    text = column.str.strip_chars()
-    zoned = text.str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC")
-    best = zoned
-    for form in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d"):
-        more = text.str.to_datetime(form, strict=False, time_unit="us")
-        best = best.fill_null(more.dt.replace_time_zone("UTC"))
-    return best

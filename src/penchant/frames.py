@@ -132,3 +132,47 @@ def _missing(x: Any) -> bool:
     return (
         x is None or type(x).__name__ in ("NAType", "NaTType") or (isinstance(x, float) and x != x)
     )
+
+
+def nulls(dtype: Any, n: int) -> pl.Series:
+    """Return a column of n nulls."""
+    return pl.Series([None], dtype=dtype).new_from_index(0, n)
+
+
+def blanked(column: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return a column with null where nothing stands, and where that is.
+
+    Blank text is nothing, and so is NaN. Whole numbers that became floats because pandas had no
+    other way to say that one is missing become integers again.
+    """
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype == pl.String:
+        column = column.set(column.str.strip_chars() == "", None)
+    missing = column.is_null()
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        missing = column.is_null()
+        found = column.drop_nulls()
+        if missing.any() and bool(((found == found.round()) & (found.abs() < 2**53)).all()):
+            column = column.cast(pl.Int64)
+    return column, missing
+
+
+def numbers(column: pl.Series) -> pl.Series:
+    """Return Float64, null where the entry is not a number."""
+    if column.dtype == pl.Object:
+        column = pl.Series([None if x is None else str(x) for x in column.to_list()])
+    if column.dtype == pl.String:
+        column = column.str.strip_chars()
+    if column.dtype == pl.Boolean or column.dtype.is_numeric() or column.dtype == pl.String:
+        return column.cast(pl.Float64, strict=False)
+    return nulls(pl.Float64, len(column))
+
+
+def whole_numbers(column: pl.Series) -> pl.Series | None:
+    """Return Int64 if every entry is a whole number as written, so that no digit is lost."""
+    if column.dtype == pl.String:
+        whole = column.str.strip_chars().cast(pl.Int64, strict=False)
+        return whole if whole.null_count() == column.null_count() else None
+    return column.cast(pl.Int64, strict=False) if column.dtype.is_integer() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,8 @@ def recommend(
     item_column: r.ItemColumn = None,
     value_column: r.ValueColumn = None,
     time_column: r.TimeColumn = None,
+    time_format: r.TimeFormat = None,
+    zone: r.Zone = None,
 ) -> None:
     """Recommend to a person: one in your data, or a new one who names what they like.
 
@@ -43,7 +45,10 @@ def recommend(
     penchant recommend movies.model --likes "Toy Story" --likes Babe
     """
     with working("Loading"):
-        loaded, known = _opened(model, data, user_column, item_column, value_column, time_column)
+        loaded, known = _opened(
+            model, data, user=user_column, item=item_column, value=value_column,
+            time=time_column, time_format=time_format, zone=zone,
+        )  # fmt: skip
     asked = r.asked(loaded, known, user, likes, tastes)
     with working("Recommending"):
         found = loaded.recommend(asked, count).to_frame(reasons=reasons)
@@ -89,6 +94,8 @@ def explain(
     item_column: r.ItemColumn = None,
     value_column: r.ValueColumn = None,
     time_column: r.TimeColumn = None,
+    time_format: r.TimeFormat = None,
+    zone: r.Zone = None,
 ) -> None:
     """Say what an item's score is made of, for one person.
 
@@ -101,7 +108,10 @@ def explain(
     from penchant.recommender import Explains
 
     with working("Loading"):
-        loaded, known = _opened(model, data, user_column, item_column, value_column, time_column)
+        loaded, known = _opened(
+            model, data, user=user_column, item=item_column, value=value_column,
+            time=time_column, time_format=time_format, zone=zone,
+        )  # fmt: skip
     if not isinstance(loaded, Explains):
         raise Incompatible(
             f"{loaded.name} cannot explain its scores; models that do: item-knn, als, ease, svd, "
@@ -138,18 +148,8 @@ def _one_that_knows(model: Recommender) -> Similar:
     )
 
 
-def _opened(
-    model: Path,
-    data: str | None,
-    user_column: str | None,
-    item_column: str | None,
-    value_column: str | None,
-    time_column: str | None,
-) -> tuple[Recommender, Dataset | None]:
+def _opened(model: Path, data: str | None, **columns: Any) -> tuple[Recommender, Dataset | None]:
     import penchant
 
     loaded = penchant.load(model)
-    if data is None:
-        return loaded, None
-    known = r.read(data, user=user_column, item=item_column, value=value_column, time=time_column)
-    return loaded, known
+    return loaded, None if data is None else r.read(data, **columns)

@@ -31,6 +31,8 @@ def compare(
     item_column: r.ItemColumn = None,
     value_column: r.ValueColumn = None,
     time_column: r.TimeColumn = None,
+    time_format: r.TimeFormat = None,
+    zone: r.Zone = None,
 ) -> None:
     """Try several models on your file and say which one to use, in a minute.
 
@@ -54,7 +56,8 @@ def compare(
     with working(f"Reading {file}"):
         data = r.read(
             file, items, user=user_column, item=item_column, value=value_column,
-            time=time_column, liked=liked, strict=strict, say=say,
+            time=time_column, time_format=time_format, zone=zone, liked=liked,
+            strict=strict, say=say,
         )  # fmt: skip
     say(repr(data)[1:-1])
     with working("Comparing") as update:
@@ -72,7 +75,7 @@ def compare(
     again = ["fit", file, "--model", found.best]
     again += r.given(
         items=items, liked=liked, user_column=user_column, item_column=item_column,
-        value_column=value_column, time_column=time_column,
+        value_column=value_column, time_column=time_column, time_format=time_format, zone=zone,
     )  # fmt: skip
     if found.best == "hybrid" and found.left_out:
         again += [w for part in found.models if part != "hybrid" for w in ("--part", part)]

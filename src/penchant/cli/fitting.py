@@ -79,6 +79,8 @@ def fit(
     item_column: r.ItemColumn = None,
     value_column: r.ValueColumn = None,
     time_column: r.TimeColumn = None,
+    time_format: r.TimeFormat = None,
+    zone: r.Zone = None,
 ) -> None:  # fmt: skip
     """Fit a model to a file of interactions and save it.
 
@@ -94,7 +96,7 @@ def fit(
     with working(f"Reading {file}"):
         data = r.read(
             file, items, user=user_column, item=item_column, value=value_column,
-            time=time_column, liked=liked, strict=strict,
+            time=time_column, time_format=time_format, zone=zone, liked=liked, strict=strict,
         )  # fmt: skip
     made = _made(model, settings, data, parts)
     began = time.perf_counter()
@@ -109,7 +111,7 @@ def fit(
     )  # fmt: skip
     columns = r.given(
         user_column=user_column, item_column=item_column, value_column=value_column,
-        time_column=time_column,
+        time_column=time_column, time_format=time_format, zone=zone,
     )  # fmt: skip
     who = _known(data, file, columns) if made.scores == "rating" else _new(data)
     example = pasted(["recommend", str(out), *who])
@@ -169,6 +171,8 @@ def evaluate(
     item_column: r.ItemColumn = None,
     value_column: r.ValueColumn = None,
     time_column: r.TimeColumn = None,
+    time_format: r.TimeFormat = None,
+    zone: r.Zone = None,
 ) -> None:
     """Hold part of a file out, fit models to the rest, and score them on what was held out.
 
@@ -180,7 +184,7 @@ def evaluate(
     with working(f"Reading {file}"):
         data = r.read(
             file, items, user=user_column, item=item_column, value=value_column,
-            time=time_column, liked=liked, strict=strict,
+            time=time_column, time_format=time_format, zone=zone, liked=liked, strict=strict,
         )  # fmt: skip
     split = _split(data, by, fraction, seed)
     models: dict[str, Recommender] = {

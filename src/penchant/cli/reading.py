@@ -60,6 +60,20 @@ UserColumn = Annotated[str | None, _column("user", "who")]
 ItemColumn = Annotated[str | None, _column("item", "what they met")]
 ValueColumn = Annotated[str | None, _column("value", "the rating, if there is one")]
 TimeColumn = Annotated[str | None, _column("time", "when, if it is known")]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--time-format", metavar="FORMAT", rich_help_panel=_COLUMNS, show_default=False,
+        help="How times are written, if that cannot be told, such as %d/%m/%Y or %m/%d/%Y %H:%M.",
+    ),
+]  # fmt: skip
+Zone = Annotated[
+    str | None,
+    typer.Option(
+        "--zone", metavar="NAME", rich_help_panel=_COLUMNS, show_default="UTC",
+        help="Where times stand that name no zone, such as Europe/Berlin.",
+    ),
+]  # fmt: skip
 
 Likes = Annotated[
     list[str] | None,
@@ -89,6 +103,8 @@ def read(
     item: str | None = None,
     value: str | None = None,
     time: str | None = None,
+    time_format: str | None = None,
+    zone: str | None = None,
     liked: float | None = None,
     strict: bool = False,
     say: Callable[[str], None] = note,
@@ -99,7 +115,7 @@ def read(
 
     feedback = Feedback(liked=liked)
     if not Path(file).exists() and file in ("movielens", "planted"):
-        if items is not None or user or item or value or time:
+        if items is not None or user or item or value or time or time_format or zone:
             raise BadParameter(f"{file!r} is the packaged data: it needs no columns or items")
         if file == "movielens":
             return _likeable(datasets.movielens(feedback=feedback))
@@ -110,7 +126,7 @@ def read(
         )
     data = datasets.read(
         file, items=items, feedback=feedback, user=user, item=item, value=value, time=time,
-        bad="raise" if strict else "drop",
+        time_format=time_format, zone=zone or "UTC", bad="raise" if strict else "drop",
     )  # fmt: skip
     for line in understood(data):
         say(line)

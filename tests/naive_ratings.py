@@ -81,21 +81,3 @@ def descend(dense, mean, p, q, b_user, b_item, rate, penalty):
                 p[u][k] += rate * (e * q[i][k] - penalty * p[u][k])
                 q[i][k] += rate * (e * old[k] - penalty * q[i][k])
     return total
-
-
-def similarity(a, b, shrinkage):
-    """Of two rows, over the columns both have; 0 where it says nothing."""
-    common = [(x, y) for x, y in zip(a, b, strict=True) if not math.isnan(x + y)]
-    n = len(common)
-    xy = math.fsum(x * y for x, y in common)
-    size = math.sqrt(math.fsum(x * x for x, _ in common) * math.fsum(y * y for _, y in common))
-    if n == 0 or size == 0:
-        return 0.0
-    return xy / size * ((n - 1) / (n - 1 + shrinkage) if shrinkage else 1.0)
-
-
-def mean_of_best(pairs, k):
-    """Weighted mean of the values of the k largest (similarity, value) pairs; 0 of none."""
-    best = sorted((p for p in pairs if p[0] > 0), key=lambda p: -p[0])[:k]
-    weight = sum(s for s, _ in best)
-    return sum(s * v for s, v in best) / weight if weight else 0.0

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import naive_ratings as naive
+import naive_neighbours as naive
 import penchant as pt
 from naive_ranking import similarities
-from naive_ratings import dataset, some
+from naive_ratings import biases, dataset, some
 from penchant.recommender import Explains, Similar
 from penchant.testing import check_recommender
 
@@ -27,6 +27,16 @@ ROWS = [[5, 3, 0, 0, 1], [4, 0, 0, 2, 0], [0, 0, 5, 4, 0], [1, 1, 0, 0, 0], [0, 
         pt.UserKNN(target="rating"),
         pt.UserKNN(target="rating", similarity="pearson"),
         pt.UserKNN(target="rating", similarity="cosine"),
+        *(
+            model(target="rating", form=form, similarity=similarity)
+            for model in (pt.ItemKNN, pt.UserKNN)
+            for form, similarity in [
+                ("basic", "msd"),
+                ("means", "pearson"),
+                ("z_score", "adjusted_cosine"),
+                ("z_score", "pearson_baseline"),
+            ]
+        ),
     ],
     ids=str,
 )
@@ -84,45 +94,89 @@ def test_items_rank_by_the_similar_people_who_met_them(measure):
     np.testing.assert_array_equal(model.score(strangers), scores)
 
 
-def centred(dense, similarity, baselines):
-    """What is compared, people by items; ``similarity`` as for items."""
-    by_item, by_person = np.nanmean(dense, axis=0), np.nanmean(dense, axis=1)[:, None]
-    mean, item, user = baselines
-    usual = mean + np.array(user)[:, None] + np.array(item)
-    return dense - {
-        "cosine": 0, "pearson": by_item, "adjusted_cosine": by_person, "pearson_baseline": usual,
-    }[similarity]  # fmt: skip
+FORMS = ["basic", "means", "z_score", "baseline"]
 
 
-@pytest.mark.parametrize("similarity", ["cosine", "adjusted_cosine", "pearson", "pearson_baseline"])
-@pytest.mark.parametrize("k", [2, 40])
-def test_ratings_from_similar_items_and_people(similarity, k):
-    dense = some(11, users=9, items=8, share=0.6)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "similarity", ["cosine", "msd", "pearson", "adjusted_cosine", "pearson_baseline"]
+)
+@pytest.mark.parametrize(
+    ("k", "min_k", "min_support", "shrinkage"), [(40, 1, 1, 3.0), (2, 2, 1, 0.5), (3, 1, 3, 0.0)]
+)
+def test_ratings_from_similar_items_and_people(form, similarity, k, min_k, min_support, shrinkage):
+    # Values without ties: what neighbours of equal similarity say would hang on their order.
+    dense = some(11, users=9, items=8, share=0.6) + np.random.default_rng(1).random((9, 8))
+    dense[4, dense[4] > 0] = 2.5  # says the same of everything: no deviation of its own
     data = dataset(dense)
-    mean, item, user = baselines = naive.biases(dense.tolist(), 10, 15, 10)
-    usual = mean + np.array(user)[:, None] + np.array(item)
-    left = dense - usual
-    swapped = {"pearson": "adjusted_cosine", "adjusted_cosine": "pearson"}
+    how = {
+        "target": "rating", "form": form, "similarity": similarity, "k": k, "min_k": min_k,
+        "min_support": min_support, "shrinkage": shrinkage,
+    }  # fmt: skip
+    missing = np.isnan(dense)
+    for side, model in [("items", pt.ItemKNN(**how)), ("people", pt.UserKNN(**how))]:
+        want = naive.predictions(
+            dense.tolist(), side, form, similarity, k, min_k, shrinkage, min_support
+        )
+        found = model.fit(data).score(data.queries())
+        np.testing.assert_allclose(found[missing], np.array(want)[missing], rtol=1e-4)
 
-    how = {"target": "rating", "similarity": similarity, "k": k, "shrinkage": 3.0}
-    items = pt.ItemKNN(**how).fit(data).score(data.queries())
-    people = pt.UserKNN(**how).fit(data).score(data.queries())
-    by_item = centred(dense, similarity, baselines).T
-    by_person = centred(dense, swapped.get(similarity, similarity), baselines)
-    for u, i in zip(*np.nonzero(np.isnan(dense)), strict=True):
-        rated = [j for j in range(8) if not np.isnan(dense[u, j])]
-        pairs = [(naive.similarity(by_item[i], by_item[j], 3.0), left[u, j]) for j in rated]
-        assert items[u, i] == pytest.approx(usual[u, i] + naive.mean_of_best(pairs, k), abs=1e-4)
-        raters = [v for v in range(9) if not np.isnan(dense[v, i])]
-        pairs = [(naive.similarity(by_person[u], by_person[v], 3.0), left[v, i]) for v in raters]
-        assert people[u, i] == pytest.approx(usual[u, i] + naive.mean_of_best(pairs, k), abs=1e-4)
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("model", [pt.ItemKNN, pt.UserKNN])
+def test_who_rated_nothing_gets_what_is_usual(model, form):
+    dense = some(11, users=9, items=8, share=0.6)
+    data = dataset(dense, more_items=1)
+    found = model(target="rating", form=form).fit(data).score(data.queries(likes=[[]]))[0]
+    rated = dense[~np.isnan(dense)]
+    mean, item, _ = biases(dense.tolist(), 10, 15, 10)
+    want = {"basic": rated.mean(), "baseline": mean + np.array(item)}.get(form)
+    if want is None:
+        want = np.nanmean(dense, axis=0) if model is pt.ItemKNN else rated.mean()
+    assert found[:8] == pytest.approx(np.broadcast_to(want, 8), rel=1e-5)
+    assert np.isnan(found[8])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("model", [pt.ItemKNN, pt.UserKNN])
+def test_ratings_that_are_all_equal_predict_themselves(model, form):
+    dense = np.where(np.isnan(some(3)), np.nan, 3.3)
+    data = dataset(dense)
+    found = model(target="rating", form=form, similarity="msd").fit(data).score(data.queries())
+    met = ~np.isnan(dense).all(axis=0)
+    np.testing.assert_allclose(found[:, met], 3.3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_strangers_are_answered_as_people_met_in_training(form):
+    train, asked = dataset(some(5, 12, 10)), dataset(some(6, 12, 10))
+    for model in (pt.ItemKNN, pt.UserKNN):
+        fitted = model(target="rating", form=form).fit(train)
+        known = asked.queries(users=[2, 7])
+        strangers = replace(known, user=np.array([-1, -1], np.int32))
+        np.testing.assert_array_equal(fitted.score(strangers), fitted.score(known))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("min_k", [1, 3])
+def test_every_form_by_items_is_explained_to_the_last_share(form, min_k):
+    data = dataset(some(11, users=9, items=8, share=0.6))
+    model = pt.ItemKNN(target="rating", form=form, k=3, min_k=min_k, shrinkage=3.0).fit(data)
+    asked = data.queries(users=[4])
+    shares = 0
+    for item, score in enumerate(model.score(asked)[0]):
+        told = model.explain(asked, item)
+        assert len(told.shares) == 0 or min_k <= len(told.shares) <= 3
+        assert told.base + sum(s.amount for s in told.shares) == pytest.approx(score, rel=1e-5)
+        shares += len(told.shares)
+    assert shares > 8
 
 
 def test_ratings_are_explained_by_the_neighbours_on_top_of_the_baseline():
     dense = some(11, users=9, items=8, share=0.6)
     data = dataset(dense)
     model = pt.ItemKNN(target="rating", k=2, shrinkage=3.0).fit(data)
-    mean, item, user = naive.biases(dense.tolist(), 10, 15, 10)
+    mean, item, user = biases(dense.tolist(), 10, 15, 10)
     told = model.explain(data.queries(users=[4]), 6)
     assert told.base == pytest.approx(mean + user[4] + item[6], rel=1e-5)
     assert 1 <= len(told.shares) <= 2
@@ -179,6 +233,16 @@ def test_rarity_counts_for_strangers_as_for_the_people_it_was_counted_on(weighti
             "similarity must be one of pearson_baseline, .*'jaccard'",
         ),
         ({"target": "rating", "weighting": "bm25"}, "weighting must be 'none' .* got 'bm25'"),
+        ({"form": "means"}, "form must be 'baseline' where target is 'rank', got 'means'"),
+        ({"min_k": 2}, "min_k must be 1 where target is 'rank', got 2"),
+        ({"min_support": 5}, "min_support must be 1 where target is 'rank', got 5"),
+        ({"target": "rating", "k": 5, "min_k": 6}, "min_k must be at most k, got 6 with k=5"),
+        ({"target": "rating", "min_support": 0}, "min_support must be at least 1, got 0"),
+        (
+            {"target": "rating", "form": "zscore"},
+            "form must be one of 'baseline', 'basic', .*'zscore'",
+        ),
+        ({"similarity": "msd"}, "similarity must be one of dot, cosine, .* where target is 'rank'"),
         ({"k": 0}, "k must be at least 1, got 0"),
         ({"shrinkage": -1.0}, "shrinkage must be at least 0"),
         ({"target": "order"}, "target must be one of 'rank', 'rating'"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, get_args
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,22 @@ from penchant.errors import BadEvents, BadParameter
 from penchant.explanations import Explanation, Share
 from penchant.kernels import neighbours as of_ratings
 from penchant.kernels import similarity as of_weights
-from penchant.kernels.biases import fit_biases, shrunk_means
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_sparse
-from penchant.models.ratings import ratings_of, residuals
+from penchant.models.rating_neighbours import (
+    SIMILARITIES,
+    Form,
+    Usual,
+    compared_centre,
+    compared_values,
+    normalised,
+    overall,
+    plain,
+    predicted,
+    usual_items,
+    usual_people,
+)
+from penchant.models.ratings import less, ratings_of
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.ranking import Recommendations
@@ -33,18 +45,106 @@ from penchant.recommender import (
 
 Target = Literal["rank", "rating"]
 Similarity = Literal[
-    "cosine", "dot", "jaccard", "dice", "adjusted_cosine", "pearson", "pearson_baseline"
+    "cosine", "dot", "jaccard", "dice", "adjusted_cosine", "msd", "pearson", "pearson_baseline"
 ]
 Weighting = Literal["none", "tf_idf", "bm25"]
-Bias = NDArray[np.float32]
 
-FOR_RATINGS = ("pearson_baseline", "pearson", "adjusted_cosine", "cosine")
-ITEM_PENALTY, USER_PENALTY, EPOCHS = 10.0, 15.0, 10
-"""Of the biases that predicted ratings start from: Surprise's, and the defaults of ``Biases``."""
+
+class _Settings(NamedTuple):
+    """Hyper-parameters with the defaults of their target filled in."""
+
+    k: int
+    similarity: Any
+    shrinkage: float
 
 
 @dataclass(kw_only=True)
-class ItemKNN(Recommender):
+class _Neighbours(Recommender):
+    """What neighbours among items and among people have in common."""
+
+    target: Target = hyper("rank", "rank: an order of items; rating: predicted ratings")
+    form: Form = hyper(
+        "baseline", "for ratings, what the mean of the neighbours is a mean of: basic: ratings; "
+        "means, z_score, baseline: how they differ from what is usual",
+    )  # fmt: skip
+    similarity: Similarity | None = hyper(
+        None, "what alike means; to rank: cosine (default), dot, jaccard, dice; for ratings: "
+        "pearson_baseline (default), pearson, adjusted_cosine, cosine, msd",
+    )  # fmt: skip
+    k: int | None = hyper(
+        None, "neighbours that count; default: 100 items or 50 people to rank, 40 for ratings",
+        at_least=1, search=(10, 400), log=True,
+    )  # fmt: skip
+    shrinkage: float | None = hyper(
+        None, "pulls poorly supported similarities to 0; default: 10 to rank; for ratings 100, "
+        "but 0 for cosine and msd",
+        at_least=0, search=(0, 200),
+    )  # fmt: skip
+    min_support: int = hyper(
+        1, "common ratings below which two are not alike, for ratings", at_least=1
+    )
+    min_k: int = hyper(1, "neighbours below which the usual is predicted, for ratings", at_least=1)
+    weighting: Weighting = hyper(
+        "none", "weigh evidence by its rarity before comparing, to rank; bm25 wants dot"
+    )
+    _usual_k: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        """Check the hyper-parameters."""
+        super().__post_init__()
+        self._settings()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The history, and what was recorded in it."""
+        return frozenset({"history", "values"})
+
+    @property
+    def scores(self) -> str:
+        """The ``target``."""
+        return self.target
+
+    def _settings(self) -> _Settings:
+        """Return what counts for the target.
+
+        Raises
+        ------
+        BadParameter : a value that the target cannot use.
+        """
+        predicts = self.target == "rating"
+        allowed = SIMILARITIES if predicts else get_args(of_weights.Measure)
+        similarity = self.similarity or ("pearson_baseline" if predicts else "cosine")
+        if similarity not in allowed:
+            raise BadParameter(
+                f"{self.name}.similarity must be one of {', '.join(allowed)} where target is "
+                f"{self.target!r}, got {similarity!r}"
+            )
+        for field in ["weighting"] if predicts else ["form", "min_support", "min_k"]:
+            value, usual = getattr(self, field), getattr(_Neighbours, field)
+            if value != usual:
+                raise BadParameter(
+                    f"{self.name}.{field} must be {usual!r} where target is {self.target!r}, got "
+                    f"{value!r}: it is for target {'rank' if predicts else 'rating'!r}"
+                )
+        k = self.k or (40 if predicts else self._usual_k)
+        if self.min_k > k:
+            raise BadParameter(f"{self.name}.min_k must be at most k, got {self.min_k} with k={k}")
+        shrinkage = self.shrinkage
+        if shrinkage is None and predicts:
+            shrinkage = 0.0 if similarity in ("cosine", "msd") else 100.0
+        elif shrinkage is None:
+            shrinkage = 10.0
+        return _Settings(k, similarity, shrinkage)
+
+    def _alike(self) -> of_ratings.Alike:
+        """Return what alike means for ratings."""
+        _, similarity, shrinkage = self._settings()
+        own = similarity in get_args(of_ratings.Measure)  # the others are cosines of what is left
+        return of_ratings.Alike(similarity if own else "cosine", shrinkage, self.min_support)
+
+
+@dataclass(kw_only=True)
+class ItemKNN(_Neighbours):
     """An item's score comes from the items most like it in the asker's history.
 
     To rank, ``sum over j in N(i) of w(j) s(i, j)``, where w is what the history weighs and N(i) are
@@ -70,50 +170,24 @@ class ItemKNN(Recommender):
     'rating'
     """
 
-    target: Target = hyper("rank", "rank: an order of items; rating: predicted ratings")
-    similarity: Similarity | None = hyper(
-        None, "what alike means; to rank: cosine (default), dot, jaccard, dice; for ratings: "
-        "pearson_baseline (default), pearson, adjusted_cosine, cosine",
+    keep: int | None = hyper(
+        None, "neighbours to store of each item, for ratings; default: 500, all with shrinkage 0",
+        at_least=1,
     )  # fmt: skip
-    k: int | None = hyper(
-        None, "neighbours that count; default: 100 items to rank, 40 for ratings",
-        at_least=1, search=(10, 400), log=True,
-    )  # fmt: skip
-    shrinkage: float | None = hyper(
-        None, "pulls poorly supported similarities to 0; default: 10 to rank, 100 for ratings",
-        at_least=0, search=(0, 200),
-    )  # fmt: skip
-    weighting: Weighting = hyper(
-        "none", "weigh evidence by its rarity before comparing, to rank; bm25 wants dot"
-    )
-    keep: int = hyper(500, "neighbours to store of each item, for ratings", at_least=1)
-
-    def __post_init__(self) -> None:
-        """Check the hyper-parameters."""
-        super().__post_init__()
-        self._settings()
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """The history, and what was recorded in it."""
-        return frozenset({"history", "values"})
-
-    @property
-    def scores(self) -> str:
-        """The ``target``."""
-        return self.target
-
-    def _settings(self) -> _Settings:
-        return _settings(self, usual_k=100)
+    _usual_k: ClassVar[int] = 100
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         how = self._settings()
         if self.target == "rating":
             ratings = ratings_of(data, self)
-            self.base_, left = _baselines(ratings)
-            means = shrunk_means(ratings.transposed(), 0.0)
-            compared = _compared("items", how.similarity, ratings, left, means).transposed()
-            self.neighbours_ = of_ratings.nearest(compared, k=self.keep, shrinkage=how.shrinkage)
+            self.overall_ = overall(ratings)
+            self.centre_, self.spread_ = usual_items(self.form, "items", ratings, self.overall_)
+            base = self.centre_ if self.form == "baseline" else None
+            centre = compared_centre(how.similarity, "items", ratings, base)
+            compared = compared_values(how.similarity, "items", ratings, centre).transposed()
+            # Of what is not shrunk, pairs with next to nothing in common are the most alike.
+            keep = self.keep or (500 if how.shrinkage > 0 else len(data.items))
+            self.neighbours_ = of_ratings.nearest(compared, k=keep, how=self._alike())
         else:
             rows = _evidence(data, self).transposed()
             weighed = _weighed(rows, rows, self.weighting)
@@ -124,12 +198,21 @@ class ItemKNN(Recommender):
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         if self.target == "rating":
-            asked = _asked(items, len(self.base_))
-            left, bias = _left(self.training_, queries, self.base_)
-            pull = of_ratings.from_items(left, asked, self.neighbours_, self._settings().k)
-            return _with_baselines(pull, asked, self.base_, bias)
+            asked = _asked(items, len(self.centre_))
+            values, usual, people = self._rated(queries)
+            means = of_ratings.from_items(
+                values, asked, self.neighbours_, k=self._settings().k, least=self.min_k
+            )
+            return predicted(means, asked, usual, people)
         x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
         return column_scores(_known(sparse_sparse(x, self.weights_), x, self.met_), items)
+
+    def _rated(self, queries: Queries) -> tuple[CSR, Usual, Usual]:
+        """Return the askers' normalised ratings, and what is usual for items and askers."""
+        usual = Usual(self.centre_, self.spread_)
+        ratings = _known_ratings(self.training_, queries, self.centre_)
+        people = usual_people(self.form, "items", ratings, self.centre_, self.overall_)
+        return normalised(ratings, usual, people), usual, people
 
     def explain(self, query: Queries, item: int) -> Explanation:
         """Explain an item code: what each similar item of the history adds.
@@ -142,9 +225,10 @@ class ItemKNN(Recommender):
         if np.isnan(score):
             return self._explained(query, item, score, (), score)
         if self.target == "rating":
-            left, bias = _left(self._trained(), own, self.base_)
-            base = float(self.base_[mine]) + float(bias[0])
-            history, amounts = self._pulls(left, mine)
+            values, usual, people = self._rated(own)
+            base = float(usual.centre[mine]) + float(people.centre[0])
+            history, amounts = self._pulls(values, mine)
+            amounts *= float(usual.spread[mine])
         else:
             base = 0.0
             x = self.training_.feedback.weigh(own.histories, len(own.items), own.now)
@@ -155,13 +239,14 @@ class ItemKNN(Recommender):
         shares = [Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True) if a]
         return self._explained(query, item, base, shares, score)
 
-    def _pulls(self, left: CSR, item: int) -> tuple[Codes, NDArray[np.float64]]:
+    def _pulls(self, values: CSR, item: int) -> tuple[Codes, NDArray[np.float64]]:
         """Return the rated items that an item's rating is predicted from, and what each adds."""
         near = self.neighbours_.rows(item, item + 1)
-        _, at, there = np.intersect1d(left.indices, near.indices, return_indices=True)
+        _, at, there = np.intersect1d(values.indices, near.indices, return_indices=True)
         best = np.argsort(-near.data[there], kind="stable")[: self._settings().k]
+        best = best if len(best) >= self.min_k else best[:0]
         at, weights = at[best], near.data[there[best]].astype(np.float64)
-        return left.indices[at], weights * left.data[at] / weights.sum()
+        return values.indices[at], weights * values.data[at] / weights.sum()
 
     def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
         """Return the k items most like each of some item ids."""
@@ -179,7 +264,7 @@ class ItemKNN(Recommender):
 
 
 @dataclass(kw_only=True)
-class UserKNN(Recommender):
+class UserKNN(_Neighbours):
     """An item's score comes from the people most like the asker who met it.
 
     To rank, ``sum over v in N(u) of s(u, v) w(v, i)``, where N(u) are the ``k`` people most like
@@ -208,50 +293,21 @@ class UserKNN(Recommender):
     3
     """
 
-    target: Target = hyper("rank", "rank: an order of items; rating: predicted ratings")
-    similarity: Similarity | None = hyper(
-        None, "what alike means; to rank: cosine (default), dot, jaccard, dice; for ratings: "
-        "pearson_baseline (default), pearson, adjusted_cosine, cosine",
-    )  # fmt: skip
-    k: int | None = hyper(
-        None, "neighbours that count; default: 50 people to rank, 40 for ratings",
-        at_least=1, search=(10, 400), log=True,
-    )  # fmt: skip
-    shrinkage: float | None = hyper(
-        None, "pulls poorly supported similarities to 0; default: 10 to rank, 100 for ratings",
-        at_least=0, search=(0, 200),
-    )  # fmt: skip
-    weighting: Weighting = hyper(
-        "none", "weigh evidence by its rarity before comparing, to rank; bm25 wants dot"
-    )
-
-    def __post_init__(self) -> None:
-        """Check the hyper-parameters."""
-        super().__post_init__()
-        self._settings()
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """The history, and what was recorded in it."""
-        return frozenset({"history", "values"})
-
-    @property
-    def scores(self) -> str:
-        """The ``target``."""
-        return self.target
-
-    def _settings(self) -> _Settings:
-        return _settings(self, usual_k=50)
+    _usual_k: ClassVar[int] = 50
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         how = self._settings()
         if self.target == "rating":
             ratings = ratings_of(data, self).by_content()
-            self.base_, left = _baselines(ratings)
-            self.means_ = shrunk_means(ratings.transposed(), 0.0)
-            compared = _compared("people", how.similarity, ratings, left, self.means_)
+            self.overall_ = overall(ratings)
+            usual = usual_items(self.form, "people", ratings, self.overall_)
+            self.centre_ = usual.centre
+            people = usual_people(self.form, "people", ratings, self.centre_, self.overall_)
+            self.values_ = normalised(ratings, usual, people).transposed().data
+            base = self.centre_ if self.form == "baseline" else None
+            self.compared_ = compared_centre(how.similarity, "people", ratings, base)
+            compared = compared_values(how.similarity, "people", ratings, self.compared_)
             self.raters_ = compared.transposed()
-            self.residuals_ = left.transposed().data
         else:
             self.rows_ = _evidence(data, self).by_content()
             weighed = _weighed(self.rows_, self.rows_, self.weighting)
@@ -261,54 +317,19 @@ class UserKNN(Recommender):
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         how = self._settings()
         if self.target == "rating":
-            asked = _asked(items, len(self.base_))
-            left, bias = _left(self.training_, queries, self.base_)
-            rated = left.data + self.base_[left.indices] + bias[left.row_numbers()]
-            ratings = replace(left, data=rated)
-            compared = _compared("people", how.similarity, ratings, left, self.means_)
-            pull = of_ratings.from_people(
-                compared, asked, self.raters_, self.residuals_, shrinkage=how.shrinkage, k=how.k
-            )
-            return _with_baselines(pull, asked, self.base_, bias)
+            asked = _asked(items, len(self.centre_))
+            ratings = _known_ratings(self.training_, queries, self.centre_)
+            people = usual_people(self.form, "people", ratings, self.centre_, self.overall_)
+            means = of_ratings.from_people(
+                compared_values(how.similarity, "people", ratings, self.compared_),
+                asked, self.raters_, self.values_, how=self._alike(), k=how.k, least=self.min_k,
+            )  # fmt: skip
+            return predicted(means, asked, plain(self.centre_), people)
         x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
         weighed = _weighed(x, self.rows_, self.weighting)
         near = of_weights.nearest_to(weighed, self.columns_, self.sizes_, *how)
         met = np.diff(self.columns_.indptr) > 0
         return column_scores(_known(sparse_sparse(near, self.rows_), x, met), items)
-
-
-class _Settings(NamedTuple):
-    """Hyper-parameters with the defaults of their target filled in."""
-
-    k: int
-    similarity: Any
-    shrinkage: float
-
-
-def _settings(model: ItemKNN | UserKNN, usual_k: int) -> _Settings:
-    """Return what counts for the model's target.
-
-    Raises
-    ------
-    BadParameter : a similarity or a weighting that the target cannot use.
-    """
-    predicts = model.target == "rating"
-    allowed = FOR_RATINGS if predicts else get_args(of_weights.Measure)
-    similarity = model.similarity or ("pearson_baseline" if predicts else "cosine")
-    if similarity not in allowed:
-        raise BadParameter(
-            f"{model.name}.similarity must be one of {', '.join(allowed)} where target is "
-            f"{model.target!r}, got {similarity!r}"
-        )
-    if predicts and model.weighting != "none":
-        raise BadParameter(
-            f"{model.name}.weighting must be 'none' where target is 'rating', "
-            f"got {model.weighting!r}: ratings are compared as they are"
-        )
-    shrinkage = model.shrinkage
-    if shrinkage is None:
-        shrinkage = 100.0 if predicts else 10.0
-    return _Settings(model.k or (40 if predicts else usual_k), similarity, shrinkage)
 
 
 def _evidence(data: Dataset, model: Recommender) -> CSR:
@@ -334,55 +355,13 @@ def _known(scores: Scores, x: CSR, met: NDArray[np.bool_]) -> Scores:
     return scores
 
 
-def _baselines(ratings: CSR) -> tuple[Bias, CSR]:
-    """Return mean plus bias of each item, and the ratings less that and less people's biases."""
-    mean, item_bias, user_bias = fit_biases(
-        ratings, item_penalty=ITEM_PENALTY, user_penalty=USER_PENALTY, epochs=EPOCHS
-    )
-    base = mean + item_bias
-    left = ratings.data - base[ratings.indices] - user_bias[ratings.row_numbers()]
-    return base.astype(np.float32), replace(ratings, data=left.astype(np.float32))
-
-
-def _left(training: Training, queries: Queries, base: Bias) -> tuple[CSR, Bias]:
-    """Return the askers' ratings less their baselines, and the askers' biases."""
-    left = residuals(training, queries, base)
-    bias = shrunk_means(left, USER_PENALTY).astype(np.float32)
-    return replace(left, data=left.data - bias[left.row_numbers()]), bias
-
-
-def _compared(
-    what: Literal["items", "people"],
-    similarity: Similarity,
-    ratings: CSR,
-    left: CSR,
-    item_means: NDArray[np.float64],
-) -> CSR:
-    """Return people x items: the values whose cosine, over common columns, is the similarity.
-
-    Pearson takes from ratings the mean of what is compared; adjusted cosine that of the other side
-    (Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms", WWW 2001,
-    section 3.1, where items are compared); pearson_baseline both, as ``left`` has it.
-    """
-    if similarity == "pearson_baseline":
-        return left
-    if similarity == "cosine":
-        return ratings
-    if (similarity == "pearson") == (what == "items"):
-        centre = item_means[ratings.indices]
-    else:
-        centre = shrunk_means(ratings, 0.0)[ratings.row_numbers()]
-    return replace(ratings, data=(ratings.data - centre).astype(np.float32))
+def _known_ratings(training: Training, queries: Queries, centre: NDArray[np.float32]) -> CSR:
+    """Return askers x items: their last ratings, of items that somebody rated in training."""
+    ratings = training.feedback.ratings(queries.histories, len(queries.items))
+    return less(ratings, np.where(np.isnan(centre), centre, np.float32(0)))
 
 
 def _asked(items: Codes | None, n_items: int) -> Codes:
     """Return the item codes asked for, (1, n) if they are the same for everyone."""
     every = np.arange(n_items, dtype=np.int32) if items is None else items
     return np.ascontiguousarray(every if every.ndim == 2 else every[None])
-
-
-def _with_baselines(pull: Scores, asked: Codes, base: Bias, bias: Bias) -> Scores:
-    """Return ratings: baselines plus what neighbours add."""
-    usual = np.where(asked >= 0, base[asked], np.float32(np.nan))
-    scores: Scores = pull + usual + bias[:, None]
-    return scores

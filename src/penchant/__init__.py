@@ -80,6 +80,7 @@ _HOME = {
     "compare": "evaluation.comparison",
     "evaluate": "evaluation.evaluator",
     "explain": "explanations",
+    "inspect": "inspection.inspector",
     "load": "artifact",
     "predict": "predictions",
     "prepare": "preparation.preparing",
@@ -131,6 +132,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.explanations import explain as explain
     from penchant.feedback import Feedback as Feedback
     from penchant.ids import IdMap as IdMap
+    from penchant.inspection.inspector import inspect as inspect
     from penchant.models.co_clustering import CoClustering as CoClustering
     from penchant.models.content import ContentBased as ContentBased
     from penchant.models.factorization import ALS as ALS

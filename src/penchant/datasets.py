@@ -131,20 +131,17 @@ def read(
     BadEvents : nothing readable there; the message says what was looked for.
     """
     path = Path(path)
-    if path.is_dir():
-        events, found_items, found_users = _movielens_folder(path, columns)
-    else:
-        events, found_items, found_users = Events.read(path, **columns), None, None
+    file, found_items, found_users = tables(path)
     return Dataset.from_events(
-        events,
-        items=found_items if items is None else _table(items),
-        users=found_users if users is None else _table(users),
+        Events.read(file, **columns),
+        items=found_items if items is None else table(items),
+        users=found_users if users is None else table(users),
         feedback=feedback,
         name=path.name,
     )
 
 
-def _table(source: str | Path | Frame) -> pl.DataFrame:
+def table(source: str | Path | Frame) -> pl.DataFrame:
     """Return a table of items or users: a frame, a file, or one of GroupLens' without a header."""
     if not isinstance(source, (str, Path)):
         return to_polars(source)
@@ -162,23 +159,24 @@ def _without_placeholder(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(pl.when(listed).then("genres").alias("genres"))
 
 
-def _movielens_folder(
-    path: Path, columns: dict[str, Any]
-) -> tuple[Events, pl.DataFrame | None, pl.DataFrame | None]:
+def tables(path: str | Path) -> tuple[Path, pl.DataFrame | None, pl.DataFrame | None]:
+    """Return the file of interactions at a path, and a MovieLens folder's items and users.
+
+    Raises
+    ------
+    BadEvents : a folder without any of GroupLens' files.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path, None, None
     if (path / "u.data").exists():
-        events = Events.read(path / "u.data", **columns)
-        return events, _u_item(path / "u.item"), _u_user(path / "u.user")
+        return path / "u.data", _u_item(path / "u.item"), _u_user(path / "u.user")
     if (path / "ratings.dat").exists():
-        events = Events.read(path / "ratings.dat", **columns)
-        return (
-            events,
-            _movies_dat(path / "movies.dat"),
-            _users_dat(path / "users.dat"),
-        )
+        users = _users_dat(path / "users.dat")
+        return path / "ratings.dat", _movies_dat(path / "movies.dat"), users
     for ratings in ("ratings.csv", "ratings.csv.gz", "ratings.parquet"):
         if (path / ratings).exists():
-            events = Events.read(path / ratings, **columns)
-            return events, _movies_csv(path), None
+            return path / ratings, _movies_csv(path), None
     raise BadEvents(
         f"{path} holds neither u.data, ratings.dat, ratings.csv nor ratings.parquet; name a file"
     )

@@ -35,6 +35,10 @@ tr.best td { font-weight: 600; } td:first-child { white-space: nowrap; }
 .side { display: grid; gap: 0 2rem;
   grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
 code { background: var(--card); padding: .15rem .35rem; overflow-wrap: anywhere; }
+h3 .soft { font-weight: 400; } .high, .medium, .low { border: 1px solid; border-radius: .3rem;
+  padding: 0 .4rem; font-size: .8rem; font-weight: 600; }
+.high { color: var(--page); background: var(--warn); border-color: var(--warn); }
+.medium { color: var(--warn); } .low { color: var(--soft); }
 """
 
 WIDTH = 320
@@ -91,17 +95,26 @@ def bars(heights: Sequence[float], labels: Sequence[str], told: Sequence[str], s
     """
     step, top, bottom = WIDTH / max(len(heights), 1), max([*heights, 1e-9]), 120
     gap = min(2.0, step / 8)
-    room = ceil(max([*map(len, labels), 1]) * 8 / step)  # about 8 units a letter
-    drawn = []
+    edges = [4.5 * len(label) for label in labels]  # half of what the letters need
+    places = [min(max(step * (n + 0.5), e), WIDTH - e) for n, e in enumerate(edges)]
+    stride = next(
+        s
+        for s in range(1, len(labels) + 2)
+        if all(
+            places[n] + edges[n] + 4 <= places[n + s] - edges[n + s]
+            for n in range(0, len(labels) - s, s)
+        )
+    )
+    drawn = [f'<text class="soft" x="0" y="12">{max([*heights, 0]):,}</text>']
     for n, height in enumerate(heights):
         x, tall = step * n, 100 * height / top
         drawn.append(
             f'<rect x="{x + gap:.1f}" width="{step - 2 * gap:.1f}" y="{bottom - tall:.1f}" '
             f'height="{tall:.1f}" fill="var(--other)"><title>{escape(told[n])}</title></rect>'
         )
-        if n % room == 0:
+        if n % stride == 0:
             drawn.append(
-                f'<text class="soft" x="{x + step / 2:.1f}" y="{bottom + 16}" '
+                f'<text class="soft" x="{places[n]:.1f}" y="{bottom + 16}" '
                 f'text-anchor="middle">{escape(labels[n])}</text>'
             )
     return figure(drawn, WIDTH, 140, said, f"{said}.")

@@ -18,6 +18,7 @@ from penchant.cli.comparing import compare
 from penchant.cli.demonstrating import demo
 from penchant.cli.examining import doctor
 from penchant.cli.fitting import evaluate, fit
+from penchant.cli.inspecting import inspect
 from penchant.cli.running import Commands
 
 app = typer.Typer(
@@ -47,7 +48,7 @@ def main(
 
 
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Start here": (demo, compare),
+    "Start here": (demo, inspect, compare),
     "Your own data": (fit, evaluate, recommend, similar, explain),
     "Help": (doctor,),
 }

@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from penchant.kernels.csr import stretches
+
 Ints = NDArray[np.int64]
 
 
@@ -129,11 +131,9 @@ class Histories:
                 a, b = int(self.indptr[lo]), int(self.indptr[hi])
                 return self._gathered(self.indptr[lo : hi + 1] - a, slice(a, b))
             people = np.arange(lo, hi, step)
-        starts, lengths = self.indptr[:-1][people], self.lengths[people]
-        indptr = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(lengths, out=indptr[1:])
-        rows = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
-        return self._gathered(indptr, rows)
+        indptr = np.zeros(len(people) + 1, np.int64)
+        np.cumsum(self.lengths[people], out=indptr[1:])
+        return self._gathered(indptr, stretches(self.indptr[:-1][people], indptr))
 
     def _gathered(self, indptr: Ints, rows: slice | Ints) -> Histories:
         return Histories(

@@ -16,11 +16,15 @@ from penchant.events import ROLES, Events, find_columns
 from penchant.frames import to_polars
 from penchant.histories import Histories
 from penchant.ids import IdMap, as_column
+from penchant.kernels.csr import stretches
 from penchant.kernels.pairs import order_of
 from penchant.queries import Queries
 from penchant.recommender import BLOCK_BYTES, Recommender
 
 Codes = NDArray[np.int32]
+
+SPREAD = 2
+"""Who asks about this many times more items than another is not asked for in one block with them."""
 
 
 def predict(model: Recommender, pairs: Any, data: Dataset | None = None) -> pl.DataFrame:
@@ -158,12 +162,14 @@ def _predicted(model: Recommender, item: Codes, askers: _Askers) -> NDArray[np.f
     while lo < len(counts):
         width = int(counts[lo])
         size = max(1, BLOCK_BYTES // (4 * max(width, len(askers.items))))
-        first, held = starts[lo : lo + size], counts[lo : lo + size]
-        at = np.repeat(np.arange(len(held)), held)
-        place = np.arange(len(at)) - np.repeat(np.cumsum(held) - held, held)
-        lines = order[first[at] + place]
-        codes = np.full((len(held), width), -1, np.int32)
+        hi = min(lo + size, int(np.searchsorted(-counts, -(width // SPREAD), side="right")))
+        ends = np.append(0, np.cumsum(counts[lo:hi]))
+        lines = order[stretches(starts[lo:hi], ends)]
+        place = stretches(np.zeros(hi - lo, np.int64), ends)
+        at = np.repeat(np.arange(hi - lo), counts[lo:hi])
+        codes = np.full((hi - lo, width), -1, np.int32)
         codes[at, place] = item[lines]
-        predictions[lines] = model.score(askers.queries(order[first]), codes)[at, place]
-        lo += size
+        asked = askers.queries(order[starts[lo:hi]])
+        predictions[lines] = model.score(asked, codes)[at, place]
+        lo = hi
     return predictions

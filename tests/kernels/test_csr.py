@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naive_core import entries, summed
-from penchant.kernels.csr import CSR
+from penchant.kernels.csr import CSR, stretches
 
 SHAPE = (6, 5)
 PAIRS = st.lists(
@@ -107,3 +107,9 @@ def test_nothing_has_a_shape_too(shape):
     assert empty.shape == shape
     assert empty.transposed().shape == shape[::-1]
     assert empty.transposed().nnz == 0
+
+
+def test_stretches_stand_one_after_another():
+    found = stretches(np.array([7, 0, 3, 5]), np.array([0, 2, 2, 5, 6]))
+    assert found.tolist() == [7, 8, 3, 4, 5, 5]
+    assert not len(stretches(np.zeros(0, np.int64), np.zeros(1, np.int64)))

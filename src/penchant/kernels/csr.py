@@ -85,12 +85,32 @@ class CSR:
         order = sorted(range(len(held)), key=held.__getitem__)
         lengths = np.diff(self.indptr)[order]
         indptr = np.append(np.int64(0), np.cumsum(lengths))
-        entries = np.arange(self.nnz) + np.repeat(self.indptr[:-1][order] - indptr[:-1], lengths)
+        entries = stretches(self.indptr[:-1][order], indptr)
         return CSR(indptr, self.indices[entries], self.data[entries], self.columns)
 
     def to_scipy(self) -> csr_array:
         """Return a scipy matrix that shares the values."""
         return csr_array((self.data, self.indices, self.indptr), shape=self.shape)
+
+
+def stretches(starts: NDArray[np.int64], indptr: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where the entries of some rows stand, one row after another.
+
+    Parameters
+    ----------
+    starts : (rows,) where each row begins.
+    indptr : (rows + 1,) where it shall begin: from 0, as far apart as the rows are long.
+    """
+    out = np.empty(indptr[-1], np.int64)
+    _stretches(starts, indptr, out)
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _stretches(starts, indptr, out):  # type: ignore[no-untyped-def]
+    for r in range(len(starts)):
+        for n in range(indptr[r], indptr[r + 1]):
+            out[n] = starts[r] + n - indptr[r]
 
 
 @njit(nogil=True, cache=True)

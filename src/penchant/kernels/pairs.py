@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from penchant.kernels.csr import CSR
+from penchant.kernels.csr import CSR, stretches
 from penchant.kernels.threads import run
 
 ENTRIES_WORTH_A_POOL = 1 << 18
@@ -57,7 +57,7 @@ def packed(
     ends = np.zeros(len(indptr), np.int64)
     np.cumsum(lengths, out=ends[1:])
     if ends[-1] < len(columns):
-        kept = np.arange(ends[-1]) + np.repeat(indptr[:-1] - ends[:-1], lengths)
+        kept = stretches(indptr[:-1], ends)
         columns, values = columns[kept], values[kept]
     return CSR(ends, columns, values, n_items)
 

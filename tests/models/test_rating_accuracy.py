@@ -56,6 +56,8 @@ MODELS = {
     "SlopeOne": pt.SlopeOne(),
     "CoClustering": pt.CoClustering(),
     "SVD": pt.SVD(),
+    "SVDpp": pt.SVDpp(),
+    "NMF": pt.NMF(),
     "KNNBaseline": pt.ItemKNN(target="rating", similarity="pearson_baseline"),
 }
 
@@ -65,6 +67,7 @@ MODELS = {
     [
         ("BaselineOnly", 0.8727, 0.6728), ("BaselineOnly, sgd", 0.8755, 0.6720),
         ("SVD", 0.8787, 0.6742), ("KNNBaseline", 0.8527, 0.6504),
+        ("NMF", 0.9186, 0.7042),
     ],
 )  # fmt: skip
 def test_errors_on_the_packaged_data_are_no_worse_than_surprise(small, theirs, rmse, mae):
@@ -79,6 +82,7 @@ def test_errors_on_the_packaged_data_are_no_worse_than_surprise(small, theirs, r
     [
         ("BaselineOnly", 0.9458, 0.7499), ("BaselineOnly, sgd", 0.9431, 0.7444),
         ("SVD", 0.9380, 0.7390), ("KNNBaseline", 0.9204, 0.7214),
+        ("SVDpp", 0.9219, 0.7238), ("NMF", 0.9690, 0.7620),
         ("SlopeOne", 0.9470, 0.7439), ("CoClustering", 0.9660, 0.7560),  # the mean of ten seeds
     ],
 )  # fmt: skip

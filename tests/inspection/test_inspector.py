@@ -1,0 +1,159 @@
+"""pt.inspect and penchant inspect: what goes in, and what comes out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+import penchant as pt
+from data import find
+from odd_data import clean, look, names
+from penchant.cli import app
+from penchant.inspection.report import report
+from reading_html import Page, needs_nothing
+
+
+def run(*words: object, code: int = 0) -> Result:
+    found = CliRunner().invoke(app, [str(w) for w in words], env={"COLUMNS": "100"})
+    assert found.exit_code == code, found.output
+    assert "Traceback" not in found.output
+    return found
+
+
+@pytest.fixture
+def messy(tmp_path: Path) -> Path:
+    """A file with a bit of everything, and names that look like markup."""
+    table = clean().with_columns(pl.format("<b>{}", pl.col("user")).alias("user"))
+    other = table.head(40).with_columns(pl.format(" {}", pl.col("user")).alias("user"))
+    lost = table.head(3).with_columns(item=pl.lit(None, pl.Int64))
+    path = tmp_path / "messy.csv"
+    pl.concat([table, other, lost]).write_csv(path)
+    return path
+
+
+def test_files_frames_events_and_datasets_are_looked_at_alike(tmp_path: Path) -> None:
+    table = clean()
+    path = tmp_path / "ratings.csv"
+    table.write_csv(path)
+    first = look(table)
+    for other in (path, str(path), pt.Events.read(path), pt.Dataset.of(table), table.to_dict()):
+        found = look(other)
+        assert found.numbers() == first.numbers()
+        assert found.findings == first.findings == ()
+    assert look(path).reading == f"pt.Events.read({json.dumps(str(path))})"
+    assert look(pt.Events.read(path)).reading == "events"
+
+
+def test_columns_can_be_named_and_left_out() -> None:
+    table = clean().rename({"user": "who", "item": "what", "rating": "how", "timestamp": "when"})
+    found = look(table, user="who", item="what", value="how", time="when")
+    assert found.values is not None
+    assert found.times is not None
+    call = 'pt.Events.from_frame(table, user="who", item="what", value="how", time="when")'
+    assert found.reading == call
+    assert look(table, user="who", item="what").times is None
+    with pytest.raises(pt.BadParameter, match="user: the columns of Events are known"):
+        look(pt.Events.from_frame(clean()), user="who")
+    with pytest.raises(pt.BadEvents, match="no user column"):
+        look(table)
+    with pytest.raises(pt.BadParameter, match="at must be"):
+        look(clean(), at=1.0)
+
+
+def test_it_is_a_page_of_text_a_frame_and_json(messy: Path) -> None:
+    found = look(messy)
+    text = str(found)
+    assert repr(found).startswith("<Inspection of messy.csv: 1,840 rows")
+    for one in found.findings:
+        assert f"[{one.severity}] {one.name}: {one.sentence}" in text
+        assert one.mend is None or one.mend in text
+    assert found.reading in text
+    assert "Nothing odd" in str(look(clean()))
+    frame = found.to_frame()
+    assert frame["name"].to_list() == [f.name for f in found.findings]
+    assert look(clean()).to_frame().is_empty()
+    again = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert again["rows"] == 1840
+    assert [f["name"] for f in again["findings"]] == frame["name"].to_list()
+
+
+def test_the_worst_comes_first(messy: Path) -> None:
+    order = {"high": 0, "medium": 1, "low": 2}
+    found = [order[f.severity] for f in look(messy).findings]
+    assert len(found) > 2
+    assert found == sorted(found)
+
+
+def test_the_page_needs_nothing_and_says_what_was_found(messy: Path) -> None:
+    found = look(messy)
+    text = report(found)
+    assert needs_nothing(text)
+    assert "<b>" not in text
+    page = Page(text)
+    for one in found.findings:
+        assert one.sentence in page.text
+        assert one.mend is None or one.mend in page.text
+    for what, much in found.numbers():
+        assert what in page.text
+        assert much in page.text
+    plots = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(plots) == 6
+    assert all(plot["role"] == "img" and plot["aria-label"] for plot in plots)
+    bare = report(look({"user": [1, 2], "item": [1, 1]}))
+    assert needs_nothing(bare)
+    assert len([tag for tag, _ in Page(bare).tags if tag == "svg"]) == 3
+
+
+def test_the_command_shows_plots_findings_and_what_to_do(messy: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    said = run("inspect", messy, "--html", page).stdout
+    for one in look(messy).findings:
+        assert one.name in said
+        assert one.sentence.split()[0] in said
+    assert "█" in said
+    assert "rows by week" in said
+    assert needs_nothing(page.read_text(encoding="utf-8"))
+    csv = run("inspect", messy, "--format", "csv").stdout
+    assert csv.startswith("severity,name,about,rows,users,items,sentence,mend\n")
+    assert json.loads(run("inspect", messy, "--format", "json").stdout)["rows"] == 1840
+
+
+def test_the_command_names_the_option_that_keeps_rows_without_times(tmp_path: Path) -> None:
+    path = tmp_path / "half.csv"
+    half = pl.when(pl.col("user") % 2 == 0).then("timestamp")
+    clean().with_columns(timestamp=half).write_csv(path)
+    said = run("inspect", path).stdout
+    assert re.search(r"compare\s+\S+half\.csv\s+--time-column ''", said)
+    assert "Nothing odd was found." in run("inspect", path, "--time-column", "").stdout
+    assert "Nothing odd was found." in run("inspect", "planted").stdout
+
+
+def test_mistakes_end_in_one_line(tmp_path: Path) -> None:
+    assert "no such file" in run("inspect", tmp_path / "none.csv", code=2).stderr
+    page = tmp_path / "no" / "page.html"
+    assert "there is no folder" in run("inspect", "planted", "--html", page, code=2).stderr
+    path = tmp_path / "odd.csv"
+    path.write_text("a,b\nx,y\n")
+    assert "--user-column" in run("inspect", path, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("ml-100k/u.data", []),
+        ("ml-latest-small", ["bursts", "items met once", "one rating for everything"]),
+        ("amazon-toys-seq/sequences.parquet", []),
+        ("douban-implicit/interactions.parquet", []),
+        ("lastfm-2k/user_artists.dat", ["a few heavy values", "items met once"]),
+    ],
+)
+def test_real_data_do_not_drown_in_warnings(file: str, expected: list[str]) -> None:
+    folder, _, rest = file.partition("/")
+    found = pt.inspect(find(folder) / rest)
+    assert names(found) == expected
+    assert all(f.severity == "low" for f in found.findings)

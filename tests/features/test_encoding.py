@@ -5,7 +5,7 @@ from io import BytesIO
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -138,11 +138,12 @@ def test_strings_without_blanks_categories_and_lists_keep_their_values():
             "studio": ["A24", "Bron-Ko", None],
             "colour": pl.Series(["dark blue", "red", "red"], dtype=pl.Categorical),
             "cast": [["Ann Lee"], ["Bo Ek", "Ann Lee"], None],
+            "pair": pl.Series([["x y", "z"], ["z", "z"], None], dtype=pl.Array(pl.String, 2)),
             "year": [1990, 1991, 1992],
         }
     )
     assert sorted(tfidf(table).names) == [
-        *("cast:Ann Lee", "cast:Bo Ek", "colour:dark blue", "colour:red"),
+        *("cast:Ann Lee", "cast:Bo Ek", "colour:dark blue", "colour:red", "pair:x y", "pair:z"),
         *("studio:A24", "studio:Bron-Ko"),
     ]
 
@@ -343,6 +344,7 @@ def test_lists_of_floats_are_vectors_and_what_is_not_finite_is_missing():
     np.testing.assert_allclose(encoder.encode(table).to_scipy().toarray(), expected, atol=1e-6)
 
 
+@settings(max_examples=40)
 @given(
     values_=st.lists(st.none() | st.integers(-5, 5), min_size=1, max_size=30).filter(any),
     bins=st.integers(2, 6),
@@ -411,6 +413,7 @@ tables = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(learned=tables, new=tables, scale=st.sampled_from(["cosine", "design"]),
        weighting=st.sampled_from(["tfidf", "bm25", "count", "binary"]))  # fmt: skip
 def test_a_row_is_encoded_alike_alone_among_others_and_by_a_saved_encoder(
@@ -429,6 +432,26 @@ def test_a_row_is_encoded_alike_alone_among_others_and_by_a_saved_encoder(
         among = together.rows(row, row + 1)
         assert alone.indices.tolist() == among.indices.tolist()
         assert alone.data.tobytes() == among.data.tobytes()
+
+
+@pytest.mark.parametrize("scale", ["cosine", "design"])
+def test_rows_that_repeat_are_encoded_like_the_first(scale):
+    few = pl.concat([PEOPLE, PEOPLE.select(pl.all().shift(1))]).with_columns(
+        text=pl.Series(["a sea story", None, "the sea", "old wolf story"] * 2)
+    )
+    many = pl.concat([few] * 300).sample(fraction=1, shuffle=True, seed=1, with_replacement=False)
+    place = pl.concat([pl.Series(range(8))] * 300).sample(fraction=1, shuffle=True, seed=1)
+    assert many[:8].equals(few[place[:8].to_list()])
+    encoder = Encoder.learn(few, few.columns, scale=scale)
+    once = encoder.encode(few).to_scipy().toarray()
+    np.testing.assert_array_equal(encoder.encode(many).to_scipy().toarray(), once[place])
+
+
+def test_equal_numbers_do_not_vary_though_their_deviation_is_not_quite_0():
+    table = pl.DataFrame({"x": [0.1] * 3, "v": [[0.1, 0.7]] * 3})
+    assert np.std([0.1] * 3) > 0
+    encoder = Encoder.learn(table, scale="design")
+    assert encoder.encode(table).nnz == 0
 
 
 def test_features_stand_beside_each_other():

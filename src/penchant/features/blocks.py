@@ -20,6 +20,9 @@ from penchant.features.terms import Norm, Weighting
 
 Scale = Literal["cosine", "design"]
 
+FEW = 1000
+"""Rows up to which it is not worth while to look for repeated values."""
+
 SCHEMA = {
     "name": pl.String,
     "column": pl.String,
@@ -157,7 +160,8 @@ def _learned_terms(column: pl.Series, options: Options) -> pl.DataFrame:
     plain = options.scale == "design" and not prose
     weighting = "binary" if plain else options.weighting
     shortest, longest = options.ngrams
-    long = terms.words(column, shortest, longest) if prose else terms.values(column)
+    found = terms.words(column, shortest, longest) if prose else terms.values(column)
+    long = found.collect()
     return terms.vocabulary(long, weighting, options.min_df).select(
         "key",
         "factor",
@@ -177,8 +181,8 @@ def _learned_numbers(column: pl.Series, options: Options) -> pl.DataFrame:
     known = found[~np.isnan(found)]
     if not len(known):
         return _NO_FEATURES
-    spread = float(known.std())
-    z = {"start": float(known.mean()), "factor": 1 / spread if spread > 0 else 0.0}
+    varies = known.min() < known.max()  # the deviation of equal numbers need not be quite 0
+    z = {"start": float(known.mean()), "factor": 1 / float(known.std()) if varies else 0.0}
     if several is not None:
         cuts = quantities.edges(known, several)
         shown = quantities.spans(cuts, _family(column.dtype) == "dates")
@@ -203,7 +207,7 @@ def _learned_vectors(column: pl.Series, options: Options) -> pl.DataFrame:
     if options.scale == "design":
         start = known.mean(axis=0)
         length = float(np.sqrt(((known - start) ** 2).sum(axis=1).mean()))
-        factor = 1 / length if length > 0 else 0.0
+        factor = 1 / length if np.ptp(known, axis=0).any() else 0.0
     norm = "l2" if options.scale == "cosine" else "none"
     rows = [
         {"name": f"{column.name}[{n}]", "reading": "vectors", "start": at, "factor": factor,
@@ -243,6 +247,10 @@ def read(column: pl.Series, block: pl.DataFrame) -> Entries:
 
 
 def _term_entries(column: pl.Series, block: pl.DataFrame) -> Entries:
+    if len(column) > FEW and not column.dtype.is_nested():
+        distinct = column.unique()
+        if len(distinct) * 4 < len(column):  # what repeats is looked up once
+            return _repeated(_term_entries(distinct, block), distinct, column)
     first = block.row(0, named=True)
     if first["reading"] == "words":
         long = terms.words(column, first["shortest"], first["longest"])
@@ -251,6 +259,23 @@ def _term_entries(column: pl.Series, block: pl.DataFrame) -> Entries:
     known = block.select("key", "factor").with_row_index("code").cast({"code": pl.Int64})
     found = terms.weighed(long, known, first["weighting"], first["mean_length"], first["norm"])
     return found["row"].to_numpy(), found["code"].to_numpy(), found["weight"].to_numpy()
+
+
+def _repeated(found: Entries, distinct: pl.Series, column: pl.Series) -> Entries:
+    """Return the entries of ``column`` from those of its ``distinct`` values."""
+    rows, codes, data = found
+    places = distinct.alias("value").to_frame().with_row_index("place")
+    place = (
+        column.alias("value")
+        .to_frame()
+        .join(places, on="value", how="left", nulls_equal=True, maintain_order="left")["place"]
+        .to_numpy()
+    )
+    count = np.bincount(rows, minlength=len(distinct))
+    first = np.cumsum(count) - count
+    many = count[place]
+    entries = np.arange(many.sum()) + np.repeat(first[place] - np.cumsum(many) + many, many)
+    return np.repeat(np.arange(len(column)), many), codes[entries], data[entries]
 
 
 def _dense(column: pl.Series, block: pl.DataFrame, reading: str) -> NDArray[np.float64]:

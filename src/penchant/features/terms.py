@@ -27,7 +27,7 @@ K1, B = 1.2, 0.75
 
 def is_text(dtype: pl.DataType) -> bool:
     """Whether a column holds strings or categories, or lists of them."""
-    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+    inner = dtype.inner if isinstance(dtype, (pl.List, pl.Array)) else dtype
     return inner in (pl.String, pl.Categorical, pl.Enum)
 
 
@@ -42,27 +42,26 @@ def is_prose(column: pl.Series) -> bool:
     return bool(blank) and not column.str.contains("|", literal=True).any()
 
 
-def values(column: pl.Series) -> pl.DataFrame:
+def values(column: pl.Series) -> pl.LazyFrame:
     """Return (row, value, key) of each value of each row; the key is the value in lower case."""
-    if isinstance(column.dtype, pl.List):
-        lists = column.cast(pl.List(pl.String))
-    else:
-        lists = column.cast(pl.String).str.split("|")
-    return _long(lists)
+    value = pl.col("value")
+    if isinstance(column.dtype, (pl.List, pl.Array)):
+        return _long(column, value.cast(pl.List(pl.String)))
+    return _long(column, value.cast(pl.String).str.split("|"))
 
 
-def words(column: pl.Series, shortest: int, longest: int) -> pl.DataFrame:
+def words(column: pl.Series, shortest: int, longest: int) -> pl.LazyFrame:
     """Return (row, value, key) of each run of ``shortest`` to ``longest`` words of each row.
 
     Words are in lower case, of two characters or more, without stop words; runs are of what is
     left. A year that ends a text, as in "Babe (1995)", is a word, and its decade another.
     """
-    text = column.cast(pl.String)
-    if isinstance(column.dtype, pl.List):
-        text = column.cast(pl.List(pl.String)).list.join(" ")
-    found = text.str.replace(_YEAR, " ${1}${2} ${1}0s").str.to_lowercase()
+    text = pl.col("value")
+    if isinstance(column.dtype, (pl.List, pl.Array)):
+        text = text.cast(pl.List(pl.String)).list.join(" ")
+    found = text.cast(pl.String).str.replace(_YEAR, " ${1}${2} ${1}0s").str.to_lowercase()
     found = found.str.extract_all(r"\b\w\w+\b")
-    single = _long(found.list.eval(pl.element().filter(~pl.element().is_in(STOP_WORDS))))
+    single = _long(column, found.list.eval(pl.element().filter(~pl.element().is_in(STOP_WORDS))))
     if longest == 1:
         return single
     runs = []
@@ -73,9 +72,10 @@ def words(column: pl.Series, shortest: int, longest: int) -> pl.DataFrame:
     return pl.concat(runs).drop("whole")
 
 
-def _long(lists: pl.Series) -> pl.DataFrame:
+def _long(column: pl.Series, lists: pl.Expr) -> pl.LazyFrame:
     return (
-        pl.DataFrame({"row": pl.arange(len(lists), eager=True), "value": lists})
+        pl.LazyFrame({"row": pl.arange(len(column), eager=True), "value": column})
+        .with_columns(lists)
         .explode("value")
         .with_columns(pl.col("value").str.strip_chars())
         .filter(pl.col("value") != "")
@@ -105,7 +105,7 @@ def vocabulary(long: pl.DataFrame, weighting: Weighting, min_df: int) -> pl.Data
 
 
 def weighed(
-    long: pl.DataFrame, known: pl.DataFrame, weighting: Weighting, mean_length: float, norm: Norm
+    long: pl.LazyFrame, known: pl.DataFrame, weighting: Weighting, mean_length: float, norm: Norm
 ) -> pl.DataFrame:
     """Return (row, code, weight) of the terms that are ``known`` (key, code, factor), sorted.
 
@@ -114,7 +114,7 @@ def weighed(
     entries = (
         long.group_by("row", "key")
         .agg(count=pl.len())
-        .join(known, on="key")
+        .join(known.lazy(), on="key")
         .sort("row", "code")  # a group's order is not fixed, and sums of floats depend on it
     )
     count = pl.col("count")
@@ -130,7 +130,7 @@ def weighed(
         entries = entries.with_columns(weight / (weight**2).sum().sqrt().over("row"))
     elif norm == "l1":
         entries = entries.with_columns(weight / weight.sum().over("row"))
-    return entries
+    return entries.collect()
 
 
 def mean_length(long: pl.DataFrame) -> float:

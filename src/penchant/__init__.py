@@ -16,6 +16,7 @@ _HOME = {
     "BadEvents": "errors",
     "BadParameter": "errors",
     "Between": "preparation.selecting",
+    "BayesianFM": "models.fm",
     "Biases": "models.ratings",
     "Binarise": "preparation.values",
     "CappedRecall": "evaluation.metrics",
@@ -136,6 +137,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.co_clustering import CoClustering as CoClustering
     from penchant.models.content import ContentBased as ContentBased
     from penchant.models.factorization import ALS as ALS
+    from penchant.models.fm import BayesianFM as BayesianFM
     from penchant.models.hybrid import Fallback as Fallback
     from penchant.models.hybrid import Mixed as Mixed
     from penchant.models.hybrid import Switching as Switching

@@ -32,6 +32,7 @@ CLASSES = (
     ("penchant.models.co_clustering", "CoClustering"),
     ("penchant.models.content", "ContentBased"),
     ("penchant.models.factorization", "ALS"),
+    ("penchant.models.fm", "BayesianFM"),
     ("penchant.models.hybrid", "Fallback"),
     ("penchant.models.hybrid", "Mixed"),
     ("penchant.models.hybrid", "Switching"),

@@ -56,7 +56,8 @@ def rated(noise: float) -> Dataset:
     """Return ratings of four planted groups, where everyone meets anything.
 
     In ``planted`` data people hardly meet other groups without noise, so that who meets what gives
-    the groups away and the ratings, all high, do not. Here only the ratings can.
+    the groups away and the ratings, all high, do not. Here only the ratings can: the tables and the
+    context are there for models that ask for them, and say nothing.
     """
     rng = np.random.default_rng(0)
     user = np.repeat(np.arange(160), 25)
@@ -64,7 +65,14 @@ def rated(noise: float) -> Dataset:
     taste = np.where(item % 4 == user % 4, 4.5, 2.0)
     value = (1 - noise) * taste + noise * rng.uniform(1, 5, len(user))
     rows = {"user": user, "item": item, "rating": np.clip(np.round(value * 2) / 2, 1, 5)}
-    return Dataset.of(rows, items={"item": np.arange(80)}, name="rated")
+    rows["device"] = np.where(np.arange(len(user)) % 3, "phone", "desk")
+    return Dataset.of(
+        rows,
+        items={"item": np.arange(80), "genres": ["Drama"] * 80},
+        users={"user": np.arange(160), "age": 20 + np.arange(160) // 4 % 40},
+        context=("device",),
+        name="rated",
+    )
 
 
 def hubs(groups: int = 4, niches: int = 10, people: int = 40) -> Dataset:
@@ -194,7 +202,8 @@ class Case:
             mixed = changed(
                 h, item=h.item[backwards], value=h.value[backwards], time=-1 + 0 * newer
             )
-            return [replace(q, histories=mixed)]
+            context = None if h.context is None else h.context[backwards]
+            return [replace(q, histories=replace(mixed, context=context))]
         if evidence == "time":
             return [replace(q, histories=changed(h, time=newer), now=later)]
         if evidence == "user_features":

@@ -122,7 +122,8 @@ def test_loading_and_encoding_ask_no_network_print_nothing_and_leave_torch_alone
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    before = torch.get_num_threads(), logging.is_progress_bar_enabled()
+    logging.enable_progress_bar()
+    before = torch.get_num_threads(), True
     embed(["a robot"], texts.sentence_transformer(minilm.get_model_path()))
     assert (torch.get_num_threads(), logging.is_progress_bar_enabled()) == before
     assert capfd.readouterr() == ("", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +19,17 @@ from penchant.ids import IdMap, as_column
 from penchant.kernels.csr import stretches
 from penchant.kernels.pairs import order_of
 from penchant.queries import Queries
-from penchant.recommender import BLOCK_BYTES, Recommender
+from penchant.recommender import BLOCK_BYTES, Bounds, Recommender, Scores
 
 Codes = NDArray[np.int32]
 
 SPREAD = 2
-"""Who asks about this many times more items than another is not asked for in one block with them."""
+"""Who asks about this many times more items than another is not asked for in their block."""
 
 
-def predict(model: Recommender, pairs: Any, data: Dataset | None = None) -> pl.DataFrame:
+def predict(
+    model: Recommender, pairs: Any, data: Dataset | None = None, *, level: float | None = None
+) -> pl.DataFrame:
     """Predict ratings: a frame with user, item and prediction, clipped to the training scale.
 
     Parameters
@@ -37,6 +39,8 @@ def predict(model: Recommender, pairs: Any, data: Dataset | None = None) -> pl.D
         model that reads the time or the context is asked for each pair by itself, with the table's
         time column (found by name) as now, and its further columns but a rating as context.
     data : where the users' histories are; without it the model answers from what it stored.
+    level : the chance, between 0 and 1, that a rating lies within its bounds; asks for the columns
+        low and high of a model that has ``bounds``.
 
     Returns
     -------
@@ -44,7 +48,8 @@ def predict(model: Recommender, pairs: Any, data: Dataset | None = None) -> pl.D
 
     Raises
     ------
-    BadParameter : the model ranks, and does not predict ratings; or pairs that are no pairs.
+    BadParameter : the model ranks, and does not predict ratings; pairs that are no pairs; or a
+        level that is no chance, or asked of a model without bounds.
     BadEvents : a table without a user or an item column, or a missing id.
     Incompatible : the model reads the users' histories and no data was given, or the ids are of
         another type than the model's.
@@ -53,6 +58,8 @@ def predict(model: Recommender, pairs: Any, data: Dataset | None = None) -> pl.D
         raise BadParameter(
             f"{model.name} scores {model.scores}, not ratings: its scores only order items"
         )
+    if level is not None and not isinstance(model, Bounds):
+        raise BadParameter(f"{model.name} has no bounds to tell; BayesianFM has: leave out level")
     training = model._trained()
     if data is None and "user" not in model.reads:
         raise Incompatible(
@@ -65,14 +72,22 @@ def predict(model: Recommender, pairs: Any, data: Dataset | None = None) -> pl.D
     items = training.items if data is None else data.items
     user, item = users.encode(asked_users), items.encode(asked_items)
     askers = _Askers(users, items, data, user, *_circumstances(model, table, found))
-    predictions = _predicted(model, item, askers)
+
+    def said(queries: Queries, codes: Codes) -> tuple[Scores, ...]:
+        scores = model.score(queries, codes)
+        if level is None or not isinstance(model, Bounds):
+            return (scores,)
+        return (scores, *model.bounds(queries, codes, level=level))
+
+    predictions = _predicted(said, item, askers, 1 if level is None else 3)
     if training.scale is not None:
         predictions = np.clip(predictions, *training.scale)
+    names = ("prediction", "low", "high")
     return pl.DataFrame(
         [
             as_column("user", asked_users),
             as_column("item", asked_items),
-            pl.Series("prediction", predictions),
+            *(pl.Series(n, p) for n, p in zip(names, predictions, strict=False)),
         ]
     )
 
@@ -151,13 +166,18 @@ class _Askers:
         )
 
 
-def _predicted(model: Recommender, item: Codes, askers: _Askers) -> NDArray[np.float32]:
-    """Ask once for each asker, whose pairs stand side by side in a row of codes."""
+def _predicted(
+    said: Callable[[Queries, Codes], tuple[Scores, ...]], item: Codes, askers: _Askers, rows: int
+) -> Scores:
+    """Ask once for each asker, whose pairs stand side by side in a row of codes.
+
+    Returns (rows, pairs): what ``said`` gives, a row for each of its arrays.
+    """
     order, counts = askers.groups()
     # Those with the most pairs come first, so that the rows of a block are about equally long.
     ranked = np.argsort(-counts, kind="stable")
     starts, counts = (np.cumsum(counts) - counts)[ranked], counts[ranked]
-    predictions = np.full(len(item), np.nan, np.float32)
+    predictions = np.full((rows, len(item)), np.nan, np.float32)
     lo = 0
     while lo < len(counts):
         width = int(counts[lo])
@@ -170,6 +190,7 @@ def _predicted(model: Recommender, item: Codes, askers: _Askers) -> NDArray[np.f
         codes = np.full((hi - lo, width), -1, np.int32)
         codes[at, place] = item[lines]
         asked = askers.queries(order[starts[lo:hi]])
-        predictions[lines] = model.score(asked, codes)[at, place]
+        for row, found in zip(predictions, said(asked, codes), strict=True):
+            row[lines] = found[at, place]
         lo = hi
     return predictions

@@ -17,6 +17,7 @@ from penchant.testing import check_recommender
 
 def test_co_clustering_keeps_the_contract():
     check_recommender(pt.CoClustering(user_groups=4, item_groups=4))
+    check_recommender(pt.CoClustering(shrinkage=0))
 
 
 def clustered(dense, people, items, sizes, epochs):
@@ -55,7 +56,7 @@ def test_it_ends_where_surprise_ends():
 def test_whoever_asks_is_put_where_the_error_is_least():
     dense = some(3, users=20, items=9, share=0.6)
     data = dataset(dense)
-    model = pt.CoClustering(user_groups=4, item_groups=3).fit(data, rng=2)
+    model = pt.CoClustering(user_groups=4, item_groups=3, shrinkage=0).fit(data, rng=2)
     row = np.where(np.isnan(dense[7]), np.nan, dense[7])
     left = row - np.nanmean(row) - np.nanmean(dense, axis=0)
     pulls = model.pulls_[:, model.groups_]
@@ -70,11 +71,23 @@ def test_whoever_asks_is_put_where_the_error_is_least():
     np.testing.assert_allclose(model.score(known, items)[0], expected[[3, -1, 0]] * [1, np.nan, 1])
 
 
+def test_means_start_from_the_mean_of_all():
+    dense = some(6, users=20, items=9, share=0.6)
+    data = dataset(dense)
+    model = pt.CoClustering(user_groups=1, item_groups=1, shrinkage=3).fit(data)
+    mean = np.nanmean(dense)
+    person, item = (
+        mean + np.nansum(dense - mean, axis) / ((~np.isnan(dense)).sum(axis) + 3) for axis in (1, 0)
+    )
+    expected = person[:, None] + item - mean  # of one group, what the means say
+    np.testing.assert_allclose(model.score(data.queries()), expected, rtol=1e-5)
+
+
 def test_a_stranger_without_ratings_gets_the_mean_of_an_item():
     dense = some(4)
     dense[:, 5] = np.nan
     data = dataset(dense, more_items=1)
-    scores = pt.CoClustering().fit(data).score(data.queries(likes=[[2], []]))
+    scores = pt.CoClustering(shrinkage=0).fit(data).score(data.queries(likes=[[2], []]))
     expected = np.append(np.nanmean(np.delete(dense, 5, axis=1), axis=0), np.nan)
     np.testing.assert_allclose(scores[1], np.insert(expected, 5, np.nan), rtol=1e-6)
     np.testing.assert_array_equal(scores[0], scores[1])

@@ -305,6 +305,9 @@ def test_items_without_a_description() -> None:
     assert one(look(data), "items without a description").items == 2
     twice = look(table, items=pl.concat([items, items.head(1)]))
     assert one(twice, "items described twice").examples == (0,)
+    assert one(twice, "items described twice").mend == (
+        'pt.Dataset.from_events(events, items=items.unique("item", keep="first"))'
+    )
     other = look(table, items=items.with_columns(text("item")))
     assert "318 and '318'" in one(other, "item table of other ids").sentence
     who = pl.DataFrame({"user": range(119), "age": range(119)})

@@ -45,6 +45,8 @@ def inspect(
     item_column: r.ItemColumn = None,
     value_column: r.ValueColumn = None,
     time_column: r.TimeColumn = None,
+    time_format: r.TimeFormat = None,
+    zone: r.Zone = None,
 ) -> None:
     """Look at a file before anything is learned from it: its shape, and what is odd.
 
@@ -52,7 +54,7 @@ def inspect(
     looked at, too, and so are columns that would not be read.
 
     penchant inspect ratings.csv --items movies.csv --html inspection.html
-    """  # fmt: skip
+    """
     from penchant import datasets
     from penchant.inspection.inspector import inspect as inspected
     from penchant.inspection.report import report
@@ -66,6 +68,7 @@ def inspect(
         "time": time_column,
     }
     source: Any = file
+    asked: Any = {"time_format": time_format, "zone": zone}
     if not Path(file).exists():
         if file not in ("movielens", "planted"):
             raise BadEvents(
@@ -74,20 +77,22 @@ def inspect(
             )
         source = datasets.movielens() if file == "movielens" else datasets.planted()
     with working(f"Inspecting {file}"):
-        found = inspected(source, items=items, **columns)
+        found = inspected(source, items=items, **columns, **asked)
     if form == "json":
         text = json.dumps(found.to_json(), ensure_ascii=False, indent=1, allow_nan=False)
         sys.stdout.write(f"{text}\n")
     elif form == "csv":
         show(found.to_frame(), form)
     else:
-        _tell(found, file, columns, items)
+        _tell(found, file, columns, {"items": items, **asked})
     if html is not None:
         html.write_text(report(found), encoding="utf-8")
         note(f"The same with plots is in {html}")
 
 
-def _tell(found: Inspection, file: str, columns: dict[str, str | None], items: Path | None) -> None:
+def _tell(
+    found: Inspection, file: str, columns: dict[str, str | None], others: dict[str, Any]
+) -> None:
     console = output()
     for line in found.understood:
         console.print(Text(line, "dim"))
@@ -111,7 +116,7 @@ def _tell(found: Inspection, file: str, columns: dict[str, str | None], items: P
         console.print(Padding(Text(f"events = {found.reading}", "cyan"), (0, 0, 0, 2)))
     if found.options.get("time") == "" and columns["time"] != "":
         given = {f"{role}_column": name for role, name in columns.items()} | {"time_column": ""}
-        words = ["compare", file, *r.given(items=items, **given)]
+        words = ["compare", file, *r.given(**others, **given)]
         console.print(Text("On the command line, models are compared without times by", "dim"))
         console.print(Padding(Text(pasted(words), "cyan"), (0, 0, 0, 2)))
 

@@ -219,7 +219,8 @@ def inspect(
     at : the share of rows before the split by time that ``cold`` speaks of.
     now : microseconds since 1970 (UTC), after which a time is in the future; by default the clock.
     columns : the column of each role (user, item, value, time, kind, session) of a table or file;
-        by default found by name, "" for none.
+        by default found by name, "" for none; and ``zone`` and ``time_format``, as for
+        ``Events.from_frame``.
 
     Raises
     ------

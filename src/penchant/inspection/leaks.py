@@ -86,8 +86,8 @@ class Target:
     def __init__(self, value: Floats) -> None:
         self.values, self.place = np.unique(value, return_inverse=True)
         self.total = np.bincount(self.place, minlength=len(self.values)).astype(np.float64)
-        self.mean = float(value.mean())
-        self.variance = float(value.var())
+        self.mean = float(value.mean()) if len(value) else 0.0
+        self.variance = float(value.var()) if len(value) else 0.0
         self.value = value
         # The bin of each value: by itself if there are few, else as many rows in each bin.
         before = (np.cumsum(self.total) - self.total / 2) / len(value)
@@ -181,10 +181,17 @@ def _flagged(rows: Rows, about: tuple[str, ...], flag: Mask, found: Separation) 
         f"{' and '.join(about)} {does} in {percent(found.least[1])} of the rows with {what} "
         f"{found.least[0]:g}, and in {percent(found.most[1])} of those with {found.most[0]:g}; "
         f"{what} is {found.means[0]:.2f} on average where {so}, and {found.means[1]:.2f} "
-        f"where {not_so} (AUC {found.area:.2f}). {far}",
+        f"where {not_so} (AUC {found.area:.2f}). {far}{_unread(rows, *about)}",
         about=" and ".join(about),
         mend=rows.reading_without(*about),
     )
+
+
+def _unread(rows: Rows, *columns: str) -> str:
+    """Return what reading does with columns that have no role."""
+    if rows.read or set(columns) & set(rows.columns.values()):
+        return ""
+    return " Reading leaves it out, unless it is named as context."
 
 
 def _agreements(rows: Rows, known: Mask, target: Target) -> Iterator[Finding]:
@@ -216,18 +223,19 @@ def _determining(rows: Rows, known: Mask, target: Target) -> Iterator[Finding]:
         group = _groups(rows.table[column])
         if group is None:
             continue
-        explained = target.explained(group[known])
+        filled = ~absent(rows.table[column]) & known
+        part = target if filled.sum() == known.sum() else Target(rows.value[filled])
+        explained = part.explained(group[filled]) if part.variance > 0 else 0.0
         if explained < KNOWN:
             continue
         what = rows.columns["value"]
-        filled = ~absent(rows.table[column]) & known
         yield rows.where(
             "a column determines the value",
             "high",
             filled,
             f"{column} explains {percent(explained)} of the variance of {what}: one is made from "
             "the other. Where it is not known before the event, a model that reads it predicts "
-            "what it was told.",
+            f"what it was told.{_unread(rows, column)}",
             about=column,
             mend=rows.reading_without(column),
         )

@@ -1,3 +1,4 @@
+import math
 import re
 from datetime import UTC, date, datetime, time
 from io import BytesIO
@@ -452,6 +453,20 @@ def test_equal_numbers_do_not_vary_though_their_deviation_is_not_quite_0():
     assert np.std([0.1] * 3) > 0
     encoder = Encoder.learn(table, scale="design")
     assert encoder.encode(table).nnz == 0
+
+
+def test_numbers_that_no_feature_can_hold():
+    table = pl.DataFrame({"x": [1.0, 2.0, 1e39, math.inf], "v": [[1.0], [2.0], [1e39], [math.nan]]})
+    encoder = Encoder.learn(table, scale="design")
+    assert encoder.names == ("x", "x:missing", "v[0]", "v:missing")
+    assert (
+        values(encoder, table, 2) == values(encoder, table, 3) == {"x:missing": 1, "v:missing": 1}
+    )
+    far = pl.DataFrame({"x": [3e38], "v": [None]})
+    assert values(encoder, far, 0) == {"x": 1e6, "v:missing": 1}
+    nothing = Encoder.learn(pl.DataFrame(), ())
+    assert nothing.encode(table).shape == (4, 0)
+    assert nothing.names == nothing.groups == ()
 
 
 def test_features_stand_beside_each_other():

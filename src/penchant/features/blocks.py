@@ -23,6 +23,9 @@ Scale = Literal["cosine", "design"]
 FEW = 1000
 """Rows up to which it is not worth while to look for repeated values."""
 
+FAR = 1e6
+"""No number counts as more deviations from the mean than this, lest it drown or overflow a sum."""
+
 SCHEMA = {
     "name": pl.String,
     "column": pl.String,
@@ -299,7 +302,7 @@ def _dense(column: pl.Series, block: pl.DataFrame, reading: str) -> NDArray[np.f
     if reading == "bins":
         at = np.searchsorted(start, found[:, 0], side="right") - 1
         return np.where(np.isnan(found), np.nan, at[:, None] == np.arange(block.height))
-    z: NDArray[np.float64] = (found - start[:1]) * factor[:1]
+    z: NDArray[np.float64] = np.clip((found - start[:1]) * factor[:1], -FAR, FAR)
     if reading == "numbers":
         return z
     angle = np.pi / 2 * ndtr(z)

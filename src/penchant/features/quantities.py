@@ -15,6 +15,8 @@ Vector = NDArray[np.float64]
 DAY = 86_400 * 10**6
 """Microseconds."""
 
+FLOAT32 = float(np.finfo(np.float32).max)
+
 
 def is_vector(dtype: pl.DataType) -> bool:
     """Whether a column holds arrays or lists of numbers."""
@@ -22,17 +24,17 @@ def is_vector(dtype: pl.DataType) -> bool:
 
 
 def numbers(column: pl.Series) -> Vector:
-    """Return (rows,) float64; dates and times are days since 1970; not finite: NaN."""
+    """Return (rows,) float64; dates and times are days since 1970; not finite in float32: NaN."""
     if column.dtype == pl.Date:
         column = column.to_physical()
     elif isinstance(column.dtype, pl.Datetime):
         column = column.dt.timestamp("us").cast(pl.Float64) / DAY
     found = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return np.where(np.isfinite(found), found, np.nan)
+    return np.where(np.abs(found) <= FLOAT32, found, np.nan)
 
 
 def vectors(column: pl.Series) -> Vector:
-    """Return (rows, dimensions) float64; a row with anything missing or not finite is all NaN.
+    """Return (rows, dimensions) float64; where anything is missing or not finite, all is NaN.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def vectors(column: pl.Series) -> Vector:
     if sizes and sizes[0]:
         flat = there.explode().fill_null(np.nan).to_numpy()
         found[lists.is_not_null().to_numpy()] = flat.reshape(-1, sizes[0])
-    found[~np.isfinite(found).all(axis=1)] = np.nan
+    found[~(np.abs(found) <= FLOAT32).all(axis=1)] = np.nan
     return found
 
 

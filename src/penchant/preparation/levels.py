@@ -71,6 +71,8 @@ class Impute(Step):
             raise self.wrong("constant", "be given with by='constant', and only then")
         if self.column == "value" and isinstance(self.constant, str):
             raise self.wrong("constant", "be a number for the column 'value'")
+        if self.column != "value" and self.kind is not None:
+            raise self.wrong("kind", f"be None for the column {self.column!r}")
 
     def run(self, rows: Rows, learned: Learned | None) -> Outcome:
         """Learn the levels and put them where nothing stands."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"high": "bold red", "medium": "bold yellow", "low": "bold dim"}
 BLOCKS = " ▁▂▃▄▅▆▇█"
-WIDTH = 24
+WIDTH = 12
 """Letters of the longest bar."""
 
 
@@ -136,7 +137,6 @@ def _plots(found: Inspection) -> RenderableType:
     """Return small plots: users, items and values as bars, time as a line of blocks."""
     from penchant.page import doubling
 
-    side = Table.grid(padding=(0, 4))
     plots = [
         _bars("users by rows", *doubling(found.of_users.counts)),
         _bars("items by rows", *doubling(found.of_items.counts)),
@@ -144,8 +144,7 @@ def _plots(found: Inspection) -> RenderableType:
     if found.values is not None and len(found.values.frame) <= 20:
         shown = found.values.frame
         plots.append(_bars("rows by value", shown["value"].to_list(), shown["rows"].to_list()))
-    side.add_row(*plots)
-    parts: list[RenderableType] = [side]
+    parts: list[RenderableType] = [Columns(plots, padding=(0, 3))]
     if found.times is not None:
         frame = found.times.frame
         first, last = frame["start"][0], frame["start"][-1]
@@ -160,7 +159,7 @@ def _bars(title: str, labels: list[str], heights: list[int]) -> RenderableType:
     grid.add_column(no_wrap=True)
     longest = max([*heights, 1])
     for label, height in zip(labels, heights, strict=True):
-        eighths = round(8 * WIDTH / 2 * height / longest)
+        eighths = -(-8 * WIDTH * height // longest)
         bar = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
         grid.add_row(Text(label, "dim"), Text.assemble((bar, "green"), f" {height:,}"))
     return Group(Text(title, "bold"), grid)

@@ -226,7 +226,7 @@ def once(rows: Rows) -> Iterator[Finding]:
             f"{np.count_nonzero(single):,} of {some(len(ids), what)} ({percent(share)}) have one "
             f"{other}; {percent(lost)} of rows are theirs. Collaborative models learn little or "
             f"nothing about them, and a random split puts that one row on either side.",
-            mend=f"pt.prepare(events, [pt.KCore({least})])",
+            mend=None if single.all() else f"pt.prepare(events, [pt.KCore({least})])",
         )
 
 

@@ -249,7 +249,7 @@ def _groups(column: pl.Series) -> NDArray[np.int64] | None:
         if not len(found):
             return None
         # Quantiles leave the values that most rows have in bins of their own.
-        edges = np.unique(np.quantile(found, np.linspace(0, 1, 2 * BINS + 1)))
+        edges = np.unique(np.quantile(found, np.linspace(0, 1, 2 * BINS + 1), method="lower"))
         place = np.searchsorted(edges, number, side="right")
         return np.where(np.isnan(number), 0, place).astype(np.int64)
     if column.dtype not in (pl.String, pl.Boolean, pl.Categorical, pl.Enum):

@@ -163,8 +163,7 @@ def _learned_terms(column: pl.Series, options: Options) -> pl.DataFrame:
     plain = options.scale == "design" and not prose
     weighting = "binary" if plain else options.weighting
     shortest, longest = options.ngrams
-    found = terms.words(column, shortest, longest) if prose else terms.values(column)
-    long = found.collect()
+    long = terms.words(column, shortest, longest) if prose else terms.values(column)
     return terms.vocabulary(long, weighting, options.min_df).select(
         "key",
         "factor",

@@ -294,7 +294,7 @@ def _categories(data: Dataset, name: str | None) -> pl.Series | None:
 
 
 def _entropy(rows: _Rows, users: int, column: pl.Series) -> Vector:
-    long = terms.values(column).unique(["row", "key"]).sort("row", "key").collect()
+    long = terms.values(column).unique(["row", "key"]).sort("row", "key")
     codes = long["key"].rank("dense").to_numpy().astype(np.int64) - 1
     by_item = np.zeros(len(column) + 1, np.int64)
     np.cumsum(np.bincount(long["row"].to_numpy(), minlength=len(column)), out=by_item[1:])

@@ -42,7 +42,7 @@ def is_prose(column: pl.Series) -> bool:
     return bool(blank) and not column.str.contains("|", literal=True).any()
 
 
-def values(column: pl.Series) -> pl.LazyFrame:
+def values(column: pl.Series) -> pl.DataFrame:
     """Return (row, value, key) of each value of each row; the key is the value in lower case."""
     value = pl.col("value")
     if isinstance(column.dtype, (pl.List, pl.Array)):
@@ -50,7 +50,7 @@ def values(column: pl.Series) -> pl.LazyFrame:
     return _long(column, value.cast(pl.String).str.split("|"))
 
 
-def words(column: pl.Series, shortest: int, longest: int) -> pl.LazyFrame:
+def words(column: pl.Series, shortest: int, longest: int) -> pl.DataFrame:
     """Return (row, value, key) of each run of ``shortest`` to ``longest`` words of each row.
 
     Words are in lower case, of two characters or more, without stop words; runs are of what is
@@ -72,7 +72,7 @@ def words(column: pl.Series, shortest: int, longest: int) -> pl.LazyFrame:
     return pl.concat(runs).drop("whole")
 
 
-def _long(column: pl.Series, lists: pl.Expr) -> pl.LazyFrame:
+def _long(column: pl.Series, lists: pl.Expr) -> pl.DataFrame:
     return (
         pl.LazyFrame({"row": pl.arange(len(column), eager=True), "value": column})
         .with_columns(lists)
@@ -80,6 +80,7 @@ def _long(column: pl.Series, lists: pl.Expr) -> pl.LazyFrame:
         .with_columns(pl.col("value").str.strip_chars())
         .filter(pl.col("value") != "")
         .with_columns(key=pl.col("value").str.to_lowercase())
+        .collect()
     )
 
 
@@ -105,21 +106,24 @@ def vocabulary(long: pl.DataFrame, weighting: Weighting, min_df: int) -> pl.Data
 
 
 def weighed(
-    long: pl.LazyFrame, known: pl.DataFrame, weighting: Weighting, mean_length: float, norm: Norm
+    long: pl.DataFrame, known: pl.DataFrame, weighting: Weighting, mean_length: float, norm: Norm
 ) -> pl.DataFrame:
     """Return (row, code, weight) of the terms that are ``known`` (key, code, factor), sorted.
 
     Rows have length 1 in the ``norm`` ("l2" or "l1") over their known terms, or are as they are.
     """
     entries = (
-        long.group_by("row", "key")
+        long.lazy()
+        .group_by("row", "key")
         .agg(count=pl.len())
         .join(known.lazy(), on="key")
         .sort("row", "code")  # a group's order is not fixed, and sums of floats depend on it
     )
     count = pl.col("count")
     if weighting == "bm25":
-        entries = entries.join(long.group_by("row").agg(length=pl.len()), on="row", how="left")
+        entries = entries.join(
+            long.lazy().group_by("row").agg(length=pl.len()), on="row", how="left"
+        )
         relative = 1 - B + B * pl.col("length") / mean_length
         count = count * (K1 + 1) / (count + K1 * relative)
     elif weighting == "binary":

@@ -374,6 +374,20 @@ class Embeds(Protocol):
 
 
 @runtime_checkable
+class Bounds(Protocol):
+    """A model of ratings that knows how sure it is."""
+
+    def bounds(
+        self, queries: Queries, items: Codes | None = None, *, level: float = 0.9
+    ) -> tuple[Scores, Scores]:
+        """Return (q, n) lower and upper bounds of ratings; arguments as those of ``score``.
+
+        A rating lies between them with chance ``level``.
+        """
+        ...
+
+
+@runtime_checkable
 class Retrieves(Protocol):
     """A model that finds the best items without scoring all of them."""
 

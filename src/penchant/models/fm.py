@@ -217,16 +217,16 @@ class BayesianFM(Recommender):
         askers = self._askers(queries)
         if len(self.levels_):
             each = self._each(items, len(queries))
-            scores = np.empty(each.shape, np.float32)
-            for row, asker, codes in zip(scores, askers, each, strict=True):
+            found = np.empty(each.shape, np.float32)
+            for row, asker, codes in zip(found, askers, each, strict=True):
                 row[:] = self._mean_level(self._drawn(asker, codes))
-            return self._known_only(scores, items)
+            return self._known_only(found, items)
         samples, width = len(self.base_), self.items_.shape[1] * self.items_.shape[2]
         total = askers[:, -1].mean(axis=1)
         askers[:, -1] = 1.0
         flat, sides = askers.reshape(-1, width) / samples, self.items_.reshape(-1, width)
         if items is None or items.ndim == 1:
-            scores: Scores = flat @ (sides if items is None else sides[items]).T
+            scores = (flat @ (sides if items is None else sides[items]).T).astype(np.float32)
         else:
             scores = np.empty(items.shape, np.float32)
             for row, one, codes in zip(scores, flat, items, strict=True):
@@ -263,7 +263,8 @@ class BayesianFM(Recommender):
 
         Normal ratings have the spread of the samples and that of the noise, together; the bounds
         lie the same distance above and below the score. Ordered ratings have levels for bounds,
-        outside of which there is at most half the rest of the chance on either side.
+        outside of which there is at most half the rest of the chance on either side, or the score
+        itself where that lies further out.
 
         Raises
         ------
@@ -304,4 +305,5 @@ class BayesianFM(Recommender):
         below = self._below(drawn)
         low = (below <= (1 - level) / 2).sum(axis=1)
         high = (below < (1 + level) / 2).sum(axis=1)
-        return self.levels_[low].astype(np.float64), self.levels_[high].astype(np.float64)
+        mean = self._mean_level(drawn)
+        return np.minimum(self.levels_[low], mean), np.maximum(self.levels_[high], mean)

@@ -10,6 +10,7 @@ import polars as pl
 from penchant.explanations import Explanation
 from penchant.ranking import Rules, select
 from penchant.recommender import (
+    Bounds,
     Embeds,
     Explains,
     Onboards,
@@ -18,7 +19,7 @@ from penchant.recommender import (
     Similar,
     Updates,
 )
-from penchant.testing.case import Case, demand, fingerprint, same
+from penchant.testing.case import Case, demand, fingerprint, rated, same
 
 
 def explanations_add_up(case: Case) -> None:
@@ -81,6 +82,39 @@ def vectors_multiply_to_scores(case: Case) -> None:
     demand(same(product.astype(np.float32), model.score(case.queries)), "products are not scores")
     again = model.user_vectors(case.elsewhere("permuted")[0]) @ model.item_vectors().T
     demand(same(again, product), "other vectors for the same people in another vocabulary")
+
+
+def bounds_hold_ratings(case: Case) -> None:
+    """Bounds hold the score, grow with the level, and hold about as many ratings as they say."""
+    model, queries = case.fitted, case.queries
+    if not isinstance(model, Bounds):
+        return
+    scores = model.score(queries)
+    inner, outer = (model.bounds(queries, level=level) for level in (0.5, 0.9))
+    known = ~np.isnan(scores)
+    for low, high in (inner, outer):
+        demand(
+            np.array_equal(np.isnan(low), ~known) and np.array_equal(np.isnan(high), ~known),
+            "bounds are NaN where the score is not, or the other way round",
+        )
+    low, high = outer
+    demand((low <= inner[0])[known].all() and (high >= inner[1])[known].all(),
+           "bounds at level 0.9 lie within those at 0.5")  # fmt: skip
+    demand(((low <= scores) & (scores <= high))[known].all(), "a score lies outside its bounds")
+    codes = np.arange(0, len(case.data.items), 3, dtype=np.int32)
+    some = model.bounds(queries, codes, level=0.9)
+    demand(same(some[0], low[:, codes]) and same(some[1], high[:, codes]),
+           "bounds of some items are not what they are among all")  # fmt: skip
+    data = rated(0.6)
+    held = np.random.default_rng(1).random(len(data)) < 0.2
+    learned = case.fresh().fit(data.where(~held), rng=1)
+    truth = data.where(held).histories
+    low, high = learned.bounds(data.where(~held).queries(), level=0.9)  # type: ignore[attr-defined]
+    row, item = truth.person(), truth.item
+    inside = np.mean((truth.value >= low[row, item]) & (truth.value <= high[row, item]))
+    demand(inside >= 0.82, f"bounds at level 0.9 hold {inside:.2f} of new ratings")
+    mean_width = float(np.mean(high - low))
+    demand(mean_width < 3.9, f"bounds are {mean_width:.1f} apart where ratings span 4")
 
 
 def updates_make_a_new_model(case: Case) -> None:
@@ -175,6 +209,7 @@ LAWS: tuple[Callable[[Case], None], ...] = (
     explanations_add_up,
     similar_items_are_others,
     vectors_multiply_to_scores,
+    bounds_hold_ratings,
     updates_make_a_new_model,
     onboarding_keeps_known_scores,
     retrieving_finds_the_best,

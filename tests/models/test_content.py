@@ -37,11 +37,9 @@ def model(data):
 
 def test_it_keeps_the_contract():
     check_recommender(pt.ContentBased)
-    check_recommender(pt.ContentBased(columns={"genres": 1.0}, tastes=3.0))
-
-
-def test_it_keeps_the_contract_with_other_weights():
-    check_recommender(pt.ContentBased(weighting="bm25", ngrams=2))
+    check_recommender(
+        pt.ContentBased(columns={"genres": 1.0}, weighting="bm25", ngrams=2, tastes=3.0)
+    )
 
 
 def feature_rows(data, columns=("title", "genres"), **options):

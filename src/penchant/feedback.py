@@ -254,11 +254,11 @@ class Feedback:
 
 
 def _number(where: str, value: Any, must: str = "a number", least: float = -LARGEST) -> float:
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not least <= value <= LARGEST:
+    plain = value.item() if isinstance(value, np.number) else value
+    number = isinstance(plain, (int, float)) and not isinstance(plain, bool)
+    if not number or not least <= plain <= LARGEST:
         raise BadParameter(f"{where} must be {must}, got {value!r}")
-    plain: float = value.item() if isinstance(value, np.number) else value
-    return plain
+    return plain  # type: ignore[no-any-return]
 
 
 def _weight(where: str, value: Any) -> float:

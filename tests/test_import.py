@@ -14,7 +14,7 @@ import penchant as pt
 
 OPTIONAL = {
     "pandas", "pyarrow", "duckdb", "torch", "matplotlib", "IPython", "psutil", "pytest",
-    "penchant_movielens",
+    "penchant_movielens", "sentence_transformers", "transformers", "model2vec", "gensim", "PIL",
 }  # fmt: skip
 HEAVY = {"numpy", "scipy", "numba", "polars", "sklearn", "typer", "rich", "concurrent", "asyncio"}
 

@@ -214,5 +214,15 @@ def test_films_seen_together_share_genres_more_than_chance_has_it(movielens):
     assert share > 1.6 * chance
 
 
+@pytest.mark.slow
+def test_films_seen_one_after_the_other_recommend_better_than_their_descriptions(last_fifth):
+    train, scores = last_fifth.train, []
+    for column in (None, item2vec(train), item2vec(train, ordered=True)):
+        table = train.item_table if column is None else train.item_table.select(company=column)
+        model = pt.ContentBased().fit(replace(train, item_table=table))
+        scores.append(pt.evaluate(model, last_fifth, pt.NDCG(10))[pt.NDCG(10)])
+    assert scores[0] + 0.02 < scores[1] < scores[2] - 0.02
+
+
 def shared(genres, a, b):
     return len(genres[a] & genres[b]) / max(len(genres[a] | genres[b]), 1)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter
 from penchant.features.skip_gram import Ints, at_least_one, cut, train
 from penchant.features.vectors import Progress, column
-
-if TYPE_CHECKING:
-    from penchant.dataset import Dataset
 
 
 def item2vec(

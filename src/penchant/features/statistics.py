@@ -71,7 +71,7 @@ def of_users(
 
     Raises
     ------
-    BadParameter : no such column of categories.
+    BadParameter : a moment that is no whole number, no such column of categories.
     Incompatible : the user table has a column of a feature's name already.
 
     Examples
@@ -109,7 +109,8 @@ def of_items(
 
     Raises
     ------
-    BadParameter : a prior that is not positive, or no such column of dates.
+    BadParameter : a moment that is no whole number, a prior that is not positive, or no such column
+        of dates.
     Incompatible : the item table has a column of a feature's name already.
 
     Examples
@@ -181,6 +182,8 @@ class _Rows:
     @classmethod
     def of(cls, data: Dataset, now: int | None, feedback: Feedback | None = None) -> Self:
         """Return the events; those without a time count only where ``now`` is not set."""
+        if now is not None and (isinstance(now, bool) or not isinstance(now, (int, np.integer))):
+            raise BadParameter(f"now is a whole number of microseconds since 1970, got {now!r}")
         h = data.histories
         feedback = feedback or replace(data.feedback, half_life=data.feedback.half_life or "30d")
         half_life = duration(feedback.half_life) if feedback.half_life else np.inf

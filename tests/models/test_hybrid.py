@@ -335,6 +335,37 @@ def test_fallback_takes_the_first_that_answers(planted, askers):
     assert model.explain(strangers[1], 2).sentence() == "because you like Drama"
 
 
+def test_ratings_that_a_part_cannot_say_are_said_by_the_next():
+    films = ["alien", "babe", "chaos", "dune"]
+    events = pt.Dataset.of({"user": [1, 1, 2, 2, 3], "item": [*films[:2], *films[1:3], "alien"],
+                            "rating": [5.0, 1, 4, 2, 3]}, items={"item": films})  # fmt: skip
+    model = pt.Fallback([pt.SlopeOne(), pt.Biases()]).fit(events)
+    slope, biases = model.parts_
+    assert model.scores == "rating"
+    asked = events.queries(users=[1, 3])
+    first, second = slope.score(asked), biases.score(asked)
+    unsaid = np.isnan(first)
+    assert unsaid.tolist() == [[False, False, False, True], [True, False, True, True]]
+    expected = np.where(unsaid, second, first)
+    np.testing.assert_array_equal(model.score(asked), expected)
+    each = np.array([[2, -1, 0], [3, 2, 1]], np.int32)
+    np.testing.assert_array_equal(
+        model.score(asked, each), [[expected[0, 2], np.nan, expected[0, 0]], expected[1, [3, 2, 1]]]
+    )
+    source, names = model.sources(asked, each)
+    assert [[names[n] for n in row] for row in source] == [
+        ["SlopeOne"] * 3, ["SlopeOne", "Biases", "SlopeOne"],
+    ]  # fmt: skip
+    assert np.isnan(expected[:, 3]).all()  # nobody rated dune
+    assert model.explain(asked[1], 2).score == expected[1, 2]
+    stranger = pt.predict(model, [(9, "alien"), (9, "dune")], events)["prediction"]
+    assert stranger[0] == pytest.approx(biases.base_[0])
+    assert np.isnan(stranger[1])
+    lower = Fixed(meaning="rating", told=dict.fromkeys(films, -7.0))
+    clipped = pt.Fallback([pt.SlopeOne(), lower]).fit(events)
+    assert pt.predict(clipped, [(9, "dune")], events)["prediction"][0] == 1
+
+
 def test_mixed_takes_turns_as_the_naive_twin(planted, askers):
     model = pt.Mixed([pt.EASE(), pt.ContentBased(), pt.Popularity()]).fit(planted)
     for queries in askers:

@@ -257,10 +257,11 @@ class Switching(Recommender):
 
 @dataclass(kw_only=True)
 class Fallback(Recommender):
-    """The first part that can answer a person at all does.
+    """The first part that can answer does.
 
-    A part answers if it has a score for any item of the catalogue. Its scores are handed on as they
-    are: an item that it does not know stays NaN.
+    To rank, one part answers a person: the first that has a score for any item of the catalogue.
+    Its scores are handed on as they are: an item that it does not know stays NaN. If every part
+    predicts ratings, which are on one scale, each item is answered by the first part that can.
 
     Examples
     --------
@@ -292,9 +293,12 @@ class Fallback(Recommender):
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         self.parts_ = _fitted(self.parts, data, _seeds(self.parts, rng), on_epoch)
 
-    def _answers(self, queries: Queries) -> tuple[Scores, NDArray[np.int16]]:
+    def _answers(self, queries: Queries, items: Codes | None) -> tuple[Scores, NDArray[np.int16]]:
+        """Return (q, n) scores, and the number of the part that each is from."""
+        if self.scores == "rating":
+            return self._filled(queries, items)
         scores = np.full((len(queries), len(queries.items)), np.nan, np.float32)
-        which = np.zeros(len(queries), np.int16)
+        which = np.zeros((len(queries), 1), np.int16)
         waiting = np.arange(len(queries))
         for m, part in enumerate(self.parts_):
             if not len(waiting):
@@ -304,21 +308,40 @@ class Fallback(Recommender):
             scores[waiting[answers]] = found[answers]
             which[waiting[answers]] = m
             waiting = waiting[~answers]
+        scores = column_scores(scores, items)
+        return scores, np.broadcast_to(which, scores.shape)
+
+    def _filled(self, queries: Queries, items: Codes | None) -> tuple[Scores, NDArray[np.int16]]:
+        """Ask each part for what those before it cannot say."""
+        asked = np.arange(len(queries.items), dtype=np.int32) if items is None else items
+        asked = np.broadcast_to(asked, (len(queries), asked.shape[-1]))
+        scores = np.full(asked.shape, np.nan, np.float32)
+        which = np.zeros(asked.shape, np.int16)
+        for m, part in enumerate(self.parts_):
+            unsaid = np.isnan(scores) & (asked >= 0)
+            waiting = np.flatnonzero(unsaid.any(axis=1))
+            if not len(waiting):
+                break
+            found = part.score(queries[waiting], asked[waiting])
+            fresh = unsaid[waiting] & ~np.isnan(found)
+            scores[waiting] = np.where(fresh, found, scores[waiting])
+            which[waiting] = np.where(fresh, np.int16(m), which[waiting])
         return scores, which
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        scores, _ = self._answers(queries)
-        return scores if items is None else column_scores(scores, items)
+        return self._answers(queries, items)[0]
 
     def sources(self, queries: Queries, codes: Codes) -> tuple[NDArray[np.int16], tuple[str, ...]]:
-        """Return which part answers each query, for every item of it."""
-        _, which = self._answers(self._own(queries))
-        return np.broadcast_to(which[:, None], codes.shape).copy(), _names(self.parts_)
+        """Return which part answers each query, for each item of it."""
+        own, onto = self._own(queries), queries.items.recoding(self._trained().items)
+        mine = codes if onto is None else np.where(codes >= 0, onto[codes], np.int32(-1))
+        return self._answers(own, mine)[1].copy(), _names(self.parts_)
 
     def explain(self, query: Queries, item: int) -> Explanation:
         """Explain an item code as the part does that answers."""
-        _, which = self._answers(self._own(query))
-        return _handed_on(self, int(which[0]), query, item)
+        mine = np.array([self._own_item(query, item)], np.int32)
+        _, which = self._answers(self._own(query), mine)
+        return _handed_on(self, int(which[0, 0]), query, item)
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 PACKAGES = (
     "penchant", "numpy", "scipy", "numba", "polars", "scikit-learn",
-    "implicit", "irspack", "scikit-surprise",
+    "implicit", "irspack", "scikit-surprise", "myfm",
 )  # fmt: skip
 
 

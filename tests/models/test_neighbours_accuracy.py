@@ -81,7 +81,7 @@ def errors(model, train, test):
 
 def model_of(side, form, similarity):
     how = {"target": "rating", "form": form, "similarity": similarity}
-    if similarity == "pearson":
+    if similarity != "pearson_baseline":
         how["shrinkage"] = 0.0
     return pt.UserKNN(**how) if side == "people" else pt.ItemKNN(**how, keep=10_000)
 
@@ -137,10 +137,18 @@ def test_items_of_the_packaged_data_too(first_of_small):
     assert found == pytest.approx((0.8971915, 0.6863499), abs=5e-4)
 
 
-@pytest.mark.parametrize("similarity", ["pearson_baseline", "msd"])
-def test_by_default_nothing_is_lost_of_all_the_neighbours(first_of_hundred, similarity):
+@pytest.mark.parametrize(("similarity", "shrinkage"), [("pearson_baseline", None), ("msd", 0.0)])
+def test_by_default_nothing_is_lost_of_all_the_neighbours(first_of_hundred, similarity, shrinkage):
     # 500 are kept where similarities are shrunk, and all where they are not.
     for form, golden in zip(FORMS, U1["items", similarity], strict=True):
-        model = pt.ItemKNN(target="rating", form=form, similarity=similarity)
-        found = errors(model, *first_of_hundred)
-        assert found == pytest.approx(golden, abs=2e-4)
+        how = {"target": "rating", "form": form, "similarity": similarity, "shrinkage": shrinkage}
+        assert errors(pt.ItemKNN(**how), *first_of_hundred) == pytest.approx(golden, abs=2e-4)
+
+
+@pytest.mark.parametrize("model", [pt.ItemKNN, pt.UserKNN])
+def test_msd_is_better_shrunk_as_it_is_by_default(first_of_hundred, model):
+    side = "items" if model is pt.ItemKNN else "people"
+    for form, golden in list(zip(FORMS, U1[side, "msd"], strict=True))[1:]:
+        found = errors(model(target="rating", form=form, similarity="msd"), *first_of_hundred)
+        assert found[0] < golden[0] - 0.001
+        assert found[1] < golden[1] - 0.001

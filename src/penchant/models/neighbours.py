@@ -18,6 +18,7 @@ from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_sparse
 from penchant.models.rating_neighbours import (
     SIMILARITIES,
+    USUAL_SHRINKAGE,
     Form,
     Usual,
     compared_centre,
@@ -63,10 +64,6 @@ class _Neighbours(Recommender):
     """What neighbours among items and among people have in common."""
 
     target: Target = hyper("rank", "rank: an order of items; rating: predicted ratings")
-    form: Form = hyper(
-        "baseline", "for ratings, what the mean of the neighbours is a mean of: basic: ratings; "
-        "means, z_score, baseline: how they differ from what is usual",
-    )  # fmt: skip
     similarity: Similarity | None = hyper(
         None, "what alike means; to rank: cosine (default), dot, jaccard, dice; for ratings: "
         "pearson_baseline (default), pearson, adjusted_cosine, cosine, msd",
@@ -77,16 +74,20 @@ class _Neighbours(Recommender):
     )  # fmt: skip
     shrinkage: float | None = hyper(
         None, "pulls poorly supported similarities to 0; default: 10 to rank; for ratings 100, "
-        "but 0 for cosine and msd",
+        "with msd 10, with cosine 0",
         at_least=0, search=(0, 200),
+    )  # fmt: skip
+    weighting: Weighting = hyper(
+        "none", "weigh evidence by its rarity before comparing, to rank; bm25 wants dot"
+    )
+    form: Form = hyper(
+        "baseline", "for ratings, what the mean of the neighbours is a mean of: basic: ratings; "
+        "means, z_score, baseline: how they differ from what is usual",
     )  # fmt: skip
     min_support: int = hyper(
         1, "common ratings below which two are not alike, for ratings", at_least=1
     )
     min_k: int = hyper(1, "neighbours below which the usual is predicted, for ratings", at_least=1)
-    weighting: Weighting = hyper(
-        "none", "weigh evidence by its rarity before comparing, to rank; bm25 wants dot"
-    )
     _usual_k: ClassVar[int]
 
     def __post_init__(self) -> None:
@@ -130,10 +131,8 @@ class _Neighbours(Recommender):
         if self.min_k > k:
             raise BadParameter(f"{self.name}.min_k must be at most k, got {self.min_k} with k={k}")
         shrinkage = self.shrinkage
-        if shrinkage is None and predicts:
-            shrinkage = 0.0 if similarity in ("cosine", "msd") else 100.0
-        elif shrinkage is None:
-            shrinkage = 10.0
+        if shrinkage is None:
+            shrinkage = USUAL_SHRINKAGE.get(similarity, 100.0) if predicts else 10.0
         return _Settings(k, similarity, shrinkage)
 
     def _alike(self) -> of_ratings.Alike:
@@ -151,13 +150,22 @@ class ItemKNN(_Neighbours):
     the ``k`` items most like i (Deshpande and Karypis, "Item-Based Top-N Recommendation
     Algorithms", TOIS 2004). The similarities are those of `penchant.kernels.similarity`.
 
-    For ratings, ``b(i) + sum s(i, j) (r(j) - b(j)) / sum s(i, j)`` over the ``k`` items most like i
-    that the asker rated, with b the baseline of ``Biases`` (Koren, "Factor in the Neighbors", TKDD
-    2010, eq. 2 to 4; ``KNNBaseline`` of the library Surprise). The similarities are those of
-    `penchant.kernels.neighbours`; of each item, the ``keep`` best are stored.
+    For ratings, a mean over the ``k`` items most like i that the asker rated, weighted by
+    ``s(i, j)``. The ``form`` says of what; m, d and b are the mean, the standard deviation and the
+    baseline (``Biases``) of an item's ratings, and ``mean`` is ``sum s(i, j) x / sum s(i, j)``:
 
-    Reads the history and its values. Without evidence, ranking is NaN and ratings are baselines.
-    Items that nobody met are NaN.
+    - ``basic``: ``mean of r(j)`` (Surprise's ``KNNBasic``)
+    - ``means``: ``m(i) + mean of r(j) - m(j)`` (``KNNWithMeans``)
+    - ``z_score``: ``m(i) + d(i) mean of (r(j) - m(j)) / d(j)`` (``KNNWithZScore``)
+    - ``baseline``: ``b(i) + mean of r(j) - b(j)`` (``KNNBaseline``; Koren, "Factor in the
+      Neighbors", TKDD 2010, eq. 2 to 4)
+
+    The similarities are those of `penchant.kernels.neighbours`; of each item, the ``keep`` best are
+    stored. With fewer than ``min_k`` neighbours the mean adds nothing; the mean of all ratings is
+    then what ``basic`` predicts.
+
+    Reads the history and its values. Without evidence, ranking is NaN and a rating what is usual:
+    b, m, or the mean of all ratings. Items that nobody met are NaN.
 
     Examples
     --------
@@ -217,8 +225,8 @@ class ItemKNN(_Neighbours):
     def explain(self, query: Queries, item: int) -> Explanation:
         """Explain an item code: what each similar item of the history adds.
 
-        To rank, its weight times its similarity; for ratings, its part in the weighted mean of
-        residuals, which comes on top of the baseline.
+        To rank, its weight times its similarity; for ratings, its part in the weighted mean, which
+        comes on top of what is usual for the item (with ``basic``, of the mean of all ratings).
         """
         own, mine = self._own(query), self._own_item(query, item)
         score = float(self.score(query, np.array([item], np.int32))[0, 0])
@@ -271,18 +279,18 @@ class UserKNN(_Neighbours):
     the asker and w is what their events weigh (Sarwar et al., "Analysis of Recommendation
     Algorithms for E-Commerce", EC 2000).
 
-    For ratings, ``b(u, i) + sum s(u, v) (r(v, i) - b(v, i)) / sum s(u, v)`` over the ``k`` people
-    most like the asker who rated i, with b the baseline of ``Biases`` (Herlocker et al., "An
-    Algorithmic Framework for Performing Collaborative Filtering", SIGIR 1999, with Koren's
-    baselines; ``KNNBaseline`` of the library Surprise, by users).
+    For ratings, a mean over the ``k`` people most like the asker who rated i, weighted by
+    ``s(u, v)``, in the forms of ``ItemKNN`` with people's m, d and b: ``means`` is
+    ``m(u) + mean of r(v, i) - m(v)``, and so on (Herlocker et al., "An Algorithmic Framework for
+    Performing Collaborative Filtering", SIGIR 1999; Surprise's neighbours by users).
 
     Similarities are as in ``ItemKNN``, and are computed when somebody asks: strangers are answered
     like anyone else. The model holds everyone's evidence, without their ids and in no order of
     theirs. Who was met in training is also their own neighbour, which adds nothing to items they
     have not met.
 
-    Reads the history and its values. Without evidence, ranking is NaN and ratings are baselines.
-    Items that nobody met are NaN.
+    Reads the history and its values. Without evidence, ranking is NaN and a rating what is usual:
+    b, m, or the mean of all ratings. Items that nobody met are NaN.
 
     Examples
     --------

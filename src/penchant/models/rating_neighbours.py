@@ -34,6 +34,8 @@ Side = Literal["items", "people"]
 Floats = NDArray[np.float32]
 
 SIMILARITIES = ("pearson_baseline", "pearson", "adjusted_cosine", "cosine", "msd")
+USUAL_SHRINKAGE = {"msd": 10.0, "cosine": 0.0}
+"""Of similarities that are best served by less than 100, on ml-100k's u1."""
 ITEM_PENALTY, USER_PENALTY, EPOCHS = 10.0, 15.0, 10
 """Of the baselines: Surprise's, and the defaults of ``Biases``."""
 

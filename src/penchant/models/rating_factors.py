@@ -152,7 +152,7 @@ class SVD(Placing):
             # Until the end everyone is average: placing them takes far longer than an epoch.
             self.people_ = np.zeros((len(data.users), self.loadings_.shape[1]), np.float32)
 
-        _run(self, ratings, lambda: descent.epoch(self.rate, self.penalty), keep, on_epoch)
+        _run(self, lambda: descent.epoch(self), keep, on_epoch)
         self.people_ = self._placed(less(ratings, self.base_))
 
     def _placed(self, left: CSR) -> Vectors:
@@ -213,7 +213,7 @@ class SVDpp(Placing):
             self.ridge_ = max(error, 1e-6) * inverse
             self.people_ = np.zeros((len(data.users), self.factors + 1), np.float32)
 
-        _run(self, ratings, lambda: descent.epoch(self.rate, self.penalty), keep, on_epoch)
+        _run(self, lambda: descent.epoch(self), keep, on_epoch)
         self.people_ = self._placed(less(ratings, self.base_))
 
     def _placed(self, left: CSR) -> Vectors:
@@ -309,7 +309,7 @@ class NMF(Placing):
             self.base_ = np.where(met, mean + item_bias, np.nan).astype(np.float32)
             self.people_ = np.tile(self.average_, (len(data.users), 1))
 
-        _run(self, ratings, step, keep, on_epoch)
+        _run(self, step, keep, on_epoch)
         self.people_ = self._placed(less(ratings, self.base_))
 
     def _placed(self, left: CSR) -> Vectors:
@@ -348,7 +348,7 @@ class _Descent:
             return _filled(start * rng.standard_normal((n, factors), np.float32), WIDTH)
 
         n_users, n_items = ratings.shape
-        self.ratings, self.factors = ratings, factors
+        self.ratings, self.factors, self.epochs = ratings, factors, 0
         self.mean = float(ratings.data.mean(dtype=np.float64))
         # People last: those without ratings change nothing for the others.
         self.items, self.implied = some(n_items), some(n_items if implying else 0)
@@ -356,12 +356,20 @@ class _Descent:
         self.user_bias = np.zeros(n_users, np.float32)
         self.item_bias = np.zeros(n_items, np.float32)
 
-    def epoch(self, rate: float, penalty: float) -> float:
+    def epoch(self, model: SVD | SVDpp) -> float:
         """Visit each rating once; return the mean squared error."""
-        return sgd.epoch(
+        error = sgd.epoch(
             self.ratings, self.mean, self.users, self.items, self.user_bias, self.item_bias,
-            rate=rate, penalty=penalty, implied=self.implied,
+            rate=model.rate, penalty=model.penalty, implied=self.implied,
         )  # fmt: skip
+        self.epochs += 1
+        if not np.isfinite(error):
+            least, most = self.ratings.data.min(), self.ratings.data.max()
+            raise BadEvents(
+                f"{model.name} diverged in epoch {self.epochs} on ratings from {least:g} to "
+                f"{most:g}: lower {model.name}.rate ({model.rate:g}) or rescale the ratings"
+            )
+        return error
 
     def people(self) -> Vectors:
         """Return (people with ratings, f + 1): p and b."""
@@ -381,7 +389,6 @@ class _Descent:
 
 def _run(
     model: SVD | SVDpp | NMF,
-    ratings: CSR,
     step: Callable[[], float],
     keep: Callable[[float], None],
     on_epoch: OnEpoch | None,
@@ -390,12 +397,6 @@ def _run(
     begun = time.perf_counter()
     for n in range(1, model.epochs + 1):
         error = step()
-        if not np.isfinite(error):
-            rate = "" if isinstance(model, NMF) else f"lower {model.name}.rate ({model.rate:g}) or "
-            raise BadEvents(
-                f"{model.name} diverged in epoch {n} on ratings from {ratings.data.min():g} to "
-                f"{ratings.data.max():g}: {rate}rescale the ratings"
-            )
         if on_epoch is not None:
             keep(error)
             seconds = time.perf_counter() - begun

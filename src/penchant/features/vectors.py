@@ -72,7 +72,8 @@ def embed(
     >>> embed(["Babe", None, "Toy Story"], Lengths()).to_list()
     [[4.0, 1.0], None, [9.0, 2.0]]
     """
-    if isinstance(encoder, str) or not hasattr(encoder, "encode"):  # a string has an encode too
+    given: object = encoder
+    if isinstance(given, str) or not hasattr(given, "encode"):  # a string has an encode too
         raise BadParameter(
             f"an encoder has a method encode, as those of penchant.features.texts; got {encoder!r}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from dataclasses import replace
 
@@ -343,3 +344,27 @@ def test_feedback_and_names_are_kept():
     assert data.feedback is feedback
     assert data.name == "mine"
     assert data.weights().nnz == 1
+
+
+def test_events_are_what_the_dataset_holds():
+    table = {
+        "user": ["b", "a", "b", "b"], "item": [1, 2, 1, 3], "kind": ["view", "view", "buy", "view"],
+        "value": [1.5, None, 2.5, None], "time": [30, 10, 20, 30], "session": [7, None, 9, 7],
+        "device": ["tv", "tv", None, "web"],
+    }  # fmt: skip
+    data = Dataset.of(table, context=["device"])
+    events = data.events()
+    assert events.frame.drop("time", "session").rows() == [
+        ("a", 2, "view", pytest.approx(math.nan, nan_ok=True), "tv"),
+        ("b", 1, "buy", 2.5, None),
+        ("b", 1, "view", 1.5, "tv"),
+        ("b", 3, "view", pytest.approx(math.nan, nan_ok=True), "web"),
+    ]
+    assert events.frame["time"].to_list() == [n * 10**6 for n in (10, 20, 30, 30)]
+    assert events.frame["session"].is_null().to_list() == [True, False, False, False]
+    assert (events.reading.rows, events.reading.missing_values, events.reading.repeats) == (4, 2, 0)
+    again = Dataset.from_events(events)
+    assert again.fingerprint() == data.fingerprint()
+    bare = Dataset.of({"user": [1, 1], "item": [2, 2]}).events()
+    assert set(bare.reading.columns) == {"user", "item", "kind"}
+    assert (bare.reading.repeats, bare.reading.missing_values) == (1, 0)

@@ -183,6 +183,33 @@ class Dataset:
         """Return the dataset with only some events; the vocabularies and tables stay."""
         return replace(self, histories=self.histories.where(keep))
 
+    def events(self) -> Events:
+        """Return the events by themselves, by person and time: to prepare a training part alone.
+
+        Examples
+        --------
+        >>> data = Dataset.of({"user": [2, 1, 2], "item": ["a", "b", "c"]})
+        >>> data.events().frame.select("user", "item").rows()
+        [(1, 'b'), (2, 'a'), (2, 'c')]
+        """
+        h = self.histories
+        frame = pl.DataFrame(
+            {
+                "user": self.users.values.gather(h.person()),
+                "item": self.items.values.gather(h.item),
+                "kind": pl.Series(h.kinds, dtype=pl.String).gather(h.kind),
+                "value": h.value.astype(np.float64),
+                "time": h.time,
+                "session": pl.Series(h.session, dtype=pl.Int64).set(pl.Series(h.session < 0), None),
+            }
+        )
+        held = {"value": ~np.isnan(h.value), "time": h.time >= 0, "session": h.session >= 0}
+        columns = {role: role for role in ROLES if role not in held or held[role].any()}
+        missing = 0 if "value" not in columns else int(np.count_nonzero(~held["value"]))
+        repeats = len(frame) - frame.select("user", "item", "kind").n_unique()
+        reading = Reading(self.name, columns, len(frame), missing_values=missing, repeats=repeats)
+        return Events(frame if h.context is None else frame.hstack(h.context), reading)
+
     @property
     def shown(self) -> pl.DataFrame | None:
         """The columns of the item table a person recognises an item by: title and genres."""

@@ -289,6 +289,38 @@ def test_bursts_are_those_of_the_definition(rows: list[tuple[int, int]]) -> None
     assert (found[0].users if found else 0) == len(expected)
 
 
+@pytest.mark.parametrize(("apart", "told"), [(59, True), (60, False)])
+def test_a_burst_is_less_than_a_minute_long(apart: int, told: bool) -> None:
+    time = [START] * 51 + [START + apart] * 50
+    table = {"user": [1] * 101, "item": list(range(101)), "time": time}
+    assert ("bursts" in names(look(table))) is told
+
+
+def test_the_busiest_are_named_first() -> None:
+    user = np.repeat([4, 2, 9, 7], [110, 150, 130, 110])
+    n = np.arange(len(user))
+    found = one(look({"user": user, "item": n, "time": START + 9999 * user + n % 50}), "bursts")
+    assert found.examples == (2, 9, 4, 7)
+    assert "up to 150" in found.sentence
+    assert "Users: 2, 9, 4, …" in found.sentence
+
+
+def test_one_row_at_another_time_is_no_history_of_one_instant() -> None:
+    table = instant(clean(), 1)
+    first = (pl.col("user") == 0) & (
+        pl.col("item") == pl.col("item").filter(pl.col("user") == 0).min()
+    )
+    other = pl.when(first).then(START + 77).otherwise(TIME)
+    assert "one instant" in names(look(table))
+    assert "one instant" not in names(look(table.with_columns(timestamp=other)))
+
+
+def test_now_is_not_in_the_future() -> None:
+    table = {"user": [1, 2], "item": [1, 1], "time": [NOW // 10**6 - 5, NOW // 10**6]}
+    assert "times in the future" not in names(look(table))
+    assert one(pt.inspect(table, now=NOW - 1), "times in the future").rows == 1
+
+
 def test_items_without_a_description() -> None:
     table = clean()
     items = pl.DataFrame({"item": range(40), "title": [f"t{n}" for n in range(40)]})
@@ -320,7 +352,7 @@ def test_days_only() -> None:
 
 
 def test_a_scale_whose_ends_are_rare_has_no_strays() -> None:
-    stars = np.repeat(np.arange(1, 11), [2, 8, 30, 90, 200, 300, 250, 100, 15, 5])
+    stars = np.repeat(np.arange(1, 11), [1, 4, 30, 90, 200, 300, 250, 100, 15, 3])
     n = np.arange(len(stars))
     table = {
         "user": n % 50,

@@ -60,6 +60,20 @@ def test_a_flag_that_means_extremes_is_told_although_its_area_is_a_half() -> Non
     assert found.tells
 
 
+def test_a_flag_that_leans_to_one_side_is_told_although_its_tie_is_weak() -> None:
+    value = np.tile([1.0, 2, 3, 4, 5], 1000)
+    place = np.repeat(np.arange(1000), 5)
+    found = Target(value).separated(place < 500 + 90 * (value - 3))
+    assert found is not None
+    assert 0.6 < found.area < 0.7
+    assert 0.2 < found.tied < 0.3
+    assert found.tells
+    less = Target(value).separated(place < 500 + 40 * (value - 3))
+    assert less is not None
+    assert not less.tells
+    assert less.sure > 6
+
+
 def test_nothing_is_told_by_chance() -> None:
     rng = np.random.default_rng(1)
     for n in (20, 200, 2000):

@@ -110,6 +110,9 @@ def test_stray_times_do_not_squeeze_the_others() -> None:
     assert (found.unit, found.frame["start"].min().year) == ("day", 2023)
     assert 1 <= found.outside <= 6
     assert found.first == 5_000_000
+    even = pt.inspect({"user": n % 60, "item": n % 50, "time": 1_700_000_000 + 600 * n}).times
+    assert even is not None
+    assert even.outside == 0
     assert found.hours is not None
     assert found.hours.sum() == 3000
 

@@ -67,7 +67,7 @@ MODELS = {
     [
         ("BaselineOnly", 0.8727, 0.6728), ("BaselineOnly, sgd", 0.8755, 0.6720),
         ("SVD", 0.8787, 0.6742), ("KNNBaseline", 0.8527, 0.6504),
-        ("NMF", 0.9186, 0.7042),
+        ("SVDpp", 0.8652, 0.6628), ("NMF", 0.9186, 0.7042),
     ],
 )  # fmt: skip
 def test_errors_on_the_packaged_data_are_no_worse_than_surprise(small, theirs, rmse, mae):

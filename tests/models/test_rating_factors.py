@@ -10,10 +10,9 @@ import penchant as pt
 from data import find
 from naive_factors import descend_with_sets, multiply, nearest
 from naive_ratings import dataset, some
-from penchant.histories import Histories
 from penchant.kernels import nmf, sgd, threads
 from penchant.kernels.csr import CSR
-from penchant.recommender import Embeds, Explains, Recommender
+from penchant.recommender import Embeds, Explains
 from penchant.testing import check_recommender
 from penchant.testing.case import rated
 
@@ -175,21 +174,6 @@ def test_people_without_ratings_change_nothing(model):
     np.testing.assert_array_equal(
         *(model.fit(d, rng=2).score(asked) for d in (dataset(dense), more))
     )
-
-
-@each
-def test_known_people_are_answered_without_their_history(model: Recommender) -> None:
-    data = pt.datasets.planted()
-    model.fit(data)
-    pairs = [(0, 4), (7, 3), (7, 90), (0, 9)]
-    stored, placed = pt.predict(model, pairs), pt.predict(model, pairs, data)
-    assert np.allclose(stored["prediction"], placed["prediction"], atol=1e-5)
-    strangers = pt.predict(model, [(-1, 4), (-2, 4)])["prediction"]
-    assert strangers[0] == strangers[1] != stored["prediction"][0]
-    quiet = replace(data.queries(users=[7]), histories=Histories.empty(1, ("rating",)))
-    told = pt.explain(model, quiet, item=3)
-    assert told.shares == ()
-    assert told.base == told.score
 
 
 @each

@@ -204,7 +204,9 @@ def test_svd_is_explained_by_what_was_liked_of_the_same_group():
     assert told.sentence().startswith(f"because you liked {liked[0].id} and {liked[1].id}")
 
 
-@pytest.mark.parametrize("model", [pt.SVD(), pt.Biases()], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "model", [pt.SVD(), pt.SVDpp(), pt.NMF(), pt.Biases()], ids=lambda m: m.name
+)
 def test_known_people_are_answered_without_their_history(model: Recommender) -> None:
     data = pt.datasets.planted()
     model.fit(data)

@@ -32,17 +32,34 @@ def descend_with_sets(dense, mean, p, q, y, b_user, b_item, rate, penalty):
 
 
 def multiply(dense, moved, fixed, penalty):
-    """Return the vectors of the rows after one multiplicative update."""
+    """Return the vectors of the rows after one multiplicative update; ``dense`` may be negative."""
     new = []
     for row, p in zip(dense, moved, strict=True):
         rated = [i for i, r in enumerate(row) if not math.isnan(r)]
         said = {i: sum(a * b for a, b in zip(p, fixed[i], strict=True)) for i in rated}
         new.append([])
         for k in range(len(p)):
-            up = sum(row[i] * fixed[i][k] for i in rated)
+            up = sum(row[i] * fixed[i][k] for i in rated if row[i] > 0)
             down = sum(said[i] * fixed[i][k] for i in rated) + penalty * len(rated) * p[k]
+            down -= sum(row[i] * fixed[i][k] for i in rated if row[i] < 0)
             new[-1].append(p[k] * up / down if down else 0.0)
     return new
+
+
+def alternate(dense, p, q, penalty, bias_penalty, epochs):
+    """Non-negative factors beside a mean and biases: people's bias and vector, then items'."""
+    mean = np.nanmean(dense)
+    b_user, b_item = np.zeros(len(dense)), np.zeros(dense.shape[1])
+    for _ in range(epochs):
+        left = dense - mean - b_item - p @ q.T
+        b_user = np.nansum(left, axis=1) / (np.sum(~np.isnan(left), axis=1) + bias_penalty)
+        rest = dense - mean - b_item - b_user[:, None]
+        p = np.array(multiply(rest.tolist(), p, q, penalty))
+        left = dense - mean - b_user[:, None] - p @ q.T
+        b_item = np.nansum(left, axis=0) / (np.sum(~np.isnan(left), axis=0) + bias_penalty)
+        rest = dense - mean - b_item - b_user[:, None]
+        q = np.array(multiply(rest.T.tolist(), q, p, penalty))
+    return mean, p, q, b_user, b_item
 
 
 def nearest(x, residuals, ridge, towards, low):

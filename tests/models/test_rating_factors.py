@@ -8,7 +8,7 @@ import pytest
 
 import penchant as pt
 from data import find
-from naive_factors import descend_with_sets, multiply, nearest
+from naive_factors import alternate, descend_with_sets, multiply, nearest
 from naive_ratings import dataset, some
 from penchant.kernels import nmf, sgd, threads
 from penchant.kernels.csr import CSR
@@ -79,6 +79,25 @@ def test_nmf_is_multiplied_and_then_the_nearest_least_squares():
         for asked in (data.queries(users=[user]), stranger(data, user)):
             np.testing.assert_allclose(model.score(asked)[0], q @ place, rtol=1e-4)
     assert none_left > 0  # the bound matters
+
+
+def test_biased_nmf_alternates_and_is_then_the_nearest_least_squares():
+    dense = some(6, users=12, items=9, share=0.7)
+    data = dataset(dense)
+    model = pt.NMF(factors=3, epochs=15, closeness=0.5, biased=True, bias_penalty=2.0)
+    model.fit(data, rng=1)
+
+    rng = np.random.default_rng(1)
+    q, p = (rng.random((n, 3), np.float32).astype(float) for n in (9, 12))
+    mean, p, q, b_user, b_item = alternate(dense, p, q, 0.06, 2.0, epochs=15)
+    people, x = np.column_stack([p, b_user]), np.column_stack([q, np.ones(9)])
+    low = np.array([0, 0, 0, -np.inf])
+    for user, row in enumerate(dense):
+        at = ~np.isnan(row)
+        left = (row - mean - b_item)[at]
+        place = nearest(x[at], left, 0.5 * np.eye(4), people.mean(0), low)
+        found = model.score(stranger(data, user))[0]
+        np.testing.assert_allclose(found, mean + b_item + x @ place, rtol=1e-4)
 
 
 def hundred():

@@ -80,6 +80,28 @@ def test_without_data_the_model_answers_from_what_it_stored(data, model):
         pt.predict(Sums(stored=False).fit(data), [("u", 20)])
 
 
+def test_data_that_knows_less_than_the_model_is_enough(data, model):
+    less = pt.Dataset.of({"user": ["w", "x"], "item": [10, 99], "rating": [3, 3]})
+    found = pt.predict(model, [("w", 20), ("x", 30), ("u", 10), ("y", 10), ("w", 99)], less)
+    # one event and known; NaN; no events and known; a stranger, clipped; an item it never met
+    np.testing.assert_allclose(found["prediction"], [1.5, np.nan, 1, 1, np.nan])
+
+
+def test_who_is_in_no_data_has_no_features(data):
+    told = pt.Dataset.of(EVENTS, users={"user": ["u", "v", "w"], "age": [2, 3, 4]})
+    seen = []
+
+    @dataclass(kw_only=True)
+    class Watched(Sums):
+        def _score(self, queries, items):
+            seen.append(queries.user_features["age"].to_list())
+            return super()._score(queries, items)
+
+    less = pt.Dataset.of({"user": ["v"], "item": [10]}, users={"user": ["v"], "age": [3]})
+    pt.predict(Watched().fit(told), [("v", 10), ("w", 10)], less)
+    assert seen == [[3, None]]
+
+
 PAIRS = st.lists(st.tuples(st.sampled_from("uvwxyz"), st.sampled_from([10, 20, 30, 99])))
 
 

@@ -38,7 +38,8 @@ def predict(
     pairs : a table with user and item columns (found by name), or a sequence of (user, item). A
         model that reads the time or the context is asked for each pair by itself, with the table's
         time column (found by name) as now, and its further columns but a rating as context.
-    data : where the users' histories are; without it the model answers from what it stored.
+    data : where the users' histories are; without it, and of whom it does not know, the model
+        answers from what it stored.
     level : the chance, between 0 and 1, that a rating lies within its bounds; asks for the columns
         low and high of a model that has ``bounds``.
 
@@ -68,9 +69,8 @@ def predict(
     table = _table(pairs)
     found = find_columns(table.columns, {}, "pairs")
     asked_users, asked_items = table[found["user"]], table[found["item"]]
-    users = training.users if data is None else data.users
-    items = training.items if data is None else data.items
-    user, item = users.encode(asked_users), items.encode(asked_items)
+    users, user = _codes(training.users, None if data is None else data.users, asked_users)
+    items, item = _codes(training.items, None if data is None else data.items, asked_items)
     askers = _Askers(users, items, data, user, *_circumstances(model, table, found))
 
     def said(queries: Queries, codes: Codes) -> tuple[Scores, ...]:
@@ -90,6 +90,17 @@ def predict(
             *(pl.Series(n, p) for n, p in zip(names, predictions, strict=False)),
         ]
     )
+
+
+def _codes(known: IdMap, met: IdMap | None, asked: pl.Series) -> tuple[IdMap, Codes]:
+    """Return a map and the codes in it: of the data, with what only the model knows at its end."""
+    ids = known if met is None else met
+    codes = ids.encode(asked)
+    others = asked.filter(pl.Series(codes < 0))
+    if met is not None and len(others) and (known.encode(others) >= 0).any():
+        ids = met.extended(others)
+        codes = ids.encode(asked)
+    return ids, codes
 
 
 def _table(pairs: Any) -> pl.DataFrame:
@@ -153,13 +164,15 @@ class _Askers:
         now = None if self.now is None else self.now[pairs]
         if data is None:
             return Queries(self.items, self.users, Histories.empty(n), user, None, now, context)
-        known = user >= 0
-        histories = data.histories.take(np.maximum(user, 0))
+        known = (user >= 0) & (user < len(data.users))
+        histories = data.histories.take(np.where(known, user, 0))
         if not known.all():
             histories = histories.where(known[histories.person()])
         told = data.user_table
         if told is not None:
-            told = told.select(pl.all().gather(pl.Series(user).replace(-1, None)))
+            told = told.select(
+                pl.all().gather(pl.Series(np.where(known, user, -1)).replace(-1, None))
+            )
         now = np.full(n, data.until) if now is None else now
         return Queries(
             self.items, self.users, histories, user, now=now, context=context, user_features=told

@@ -470,7 +470,7 @@ def test_the_commands_of_the_page_do_what_it_shows(
             shown = "\n".join(line.rstrip() for line in output.splitlines())
             assert expected.rstrip().removesuffix("…") in shown, (command, shown)
             ran += 1
-    assert ran == 11
+    assert ran == 12
 
 
 def test_what_nobody_can_like_is_refused() -> None:

@@ -43,7 +43,7 @@ def test_the_report_has_a_row_a_step_and_the_reading_says_the_same():
     ]
     lines = pt.Dataset.from_events(found.events).reading.lines()
     assert any("left out 2 rows: 1 by DropMissing" in line for line in lines)
-    assert any("Normalise(how='z_score', by='user') changed 4 values" in line for line in lines)
+    assert any("Normalise(how='z_score', by='user') changed 4 rows" in line for line in lines)
 
 
 def test_events_stay_as_they_were_and_so_do_their_columns():

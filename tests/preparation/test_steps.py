@@ -291,7 +291,7 @@ def test_what_changes_is_the_value_of_rows_that_stay():
     found = pt.prepare(events(rows), [pt.Deduplicate(keep="mean")])
     assert rows_of(found.events) == [(1, "a", "rating", 3.0, 9, "tv")]
     assert found.report["changed"].to_list() == [1]
-    assert any("changed 1 values" in line for line in found.events.reading.lines())
+    assert any("changed 1 row:" in line for line in found.events.reading.lines())
 
 
 def test_without_times_the_report_says_what_counted_as_later():

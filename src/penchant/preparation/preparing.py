@@ -17,7 +17,7 @@ from penchant.events import FLOAT32, Events, Reading, find_columns
 from penchant.frames import Frame, to_polars
 from penchant.preparation import keeping
 from penchant.preparation.levels import Normalise
-from penchant.preparation.step import Learned, Outcome, Rows, Step
+from penchant.preparation.step import Learned, Outcome, Rows, Step, counted
 from penchant.preparation.values import Binarise
 
 
@@ -227,7 +227,7 @@ def _read_on(reading: Reading, step: Step, outcome: Outcome, gone: int) -> Readi
         dropped = reading.dropped | {f"by {name}": reading.dropped.get(f"by {name}", 0) + gone}
         reading = replace(reading, dropped=dropped)
     if outcome.changed:
-        note = f"{name} changed {outcome.changed:,} values: {outcome.why}"
+        note = f"{name} changed {counted(outcome.changed, 'row')}: {outcome.why}"
         reading = replace(reading, notes=(*reading.notes, note))
     return reading
 

@@ -80,8 +80,8 @@ class ImageEncoder:
         """
         try:
             import torch
-        except ImportError:
-            raise MissingExtra("encoding images", "torch", "image") from None
+        except ImportError as e:
+            raise MissingExtra("encoding images", "torch", "image") from e
         blocks = []
         for lo in range(0, len(images), self.batch):
             pixels = np.stack([self._pixels(image) for image in images[lo : lo + self.batch]])
@@ -108,8 +108,8 @@ def _opened(image: Any) -> Image:
     """Return an image in red, green and blue."""
     try:
         from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise MissingExtra("encoding images", "pillow", "image") from None
+    except ImportError as e:
+        raise MissingExtra("encoding images", "pillow", "image") from e
     if isinstance(image, Image.Image):
         return image.convert("RGB")
     if isinstance(image, (str, Path, bytes)):

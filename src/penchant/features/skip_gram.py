@@ -62,8 +62,8 @@ def train(
         raise BadParameter(f"frequent must be 0 or a positive share, got {frequent}")
     try:
         from gensim.models import Word2Vec
-    except ImportError:
-        raise MissingExtra("training vectors of words or items", "gensim", "text") from None
+    except ImportError as e:
+        raise MissingExtra("training vectors of words or items", "gensim", "text") from e
     model = Word2Vec(
         vector_size=dimensions, window=window, negative=negative, ns_exponent=exponent,
         sg=1, min_count=1, sample=frequent, workers=1, seed=seed,

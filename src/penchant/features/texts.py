@@ -44,8 +44,8 @@ def sentence_transformer(
     """
     try:
         from sentence_transformers import SentenceTransformer
-    except ImportError:
-        raise MissingExtra("sentence_transformer", "sentence-transformers", "text") from None
+    except ImportError as e:
+        raise MissingExtra("sentence_transformer", "sentence-transformers", "text") from e
     with _silently(), _opening(model, "a sentence-transformer"):
         return SentenceTransformer(
             _place(model, download), device=device, local_files_only=not download
@@ -75,10 +75,10 @@ def static(model: str | Path, *, download: bool = False) -> StaticModel:
     try:
         from model2vec import StaticModel
         from safetensors import SafetensorError
-    except ImportError:
-        raise MissingExtra("static", "model2vec", "text") from None
+    except ImportError as e:
+        raise MissingExtra("static", "model2vec", "text") from e
     with _opening(model, "a model of Model2Vec", SafetensorError):
-        return StaticModel.from_pretrained(_place(model, download), force_download=False)
+        return StaticModel.from_pretrained(_place(model, download))
 
 
 def _place(model: str | Path, download: bool) -> str:

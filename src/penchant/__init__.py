@@ -79,6 +79,7 @@ _HOME = {
     "UserKNN": "models.neighbours",
     "Weighted": "models.hybrid",
     "compare": "evaluation.comparison",
+    "cross_validate": "evaluation.folds",
     "evaluate": "evaluation.evaluator",
     "explain": "explanations",
     "inspect": "inspection.inspector",
@@ -86,6 +87,7 @@ _HOME = {
     "predict": "predictions",
     "prepare": "preparation.preparing",
     "save": "artifact",
+    "tune": "evaluation.tuning",
 }
 
 _MODULES = ("datasets", "features", "split", "testing")
@@ -111,6 +113,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.evaluation.comparison import compare as compare
     from penchant.evaluation.evaluator import Evaluation as Evaluation
     from penchant.evaluation.evaluator import evaluate as evaluate
+    from penchant.evaluation.folds import cross_validate as cross_validate
     from penchant.evaluation.metrics import F1 as F1
     from penchant.evaluation.metrics import MAE as MAE
     from penchant.evaluation.metrics import MAP as MAP
@@ -128,6 +131,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.evaluation.metrics import Novelty as Novelty
     from penchant.evaluation.metrics import Precision as Precision
     from penchant.evaluation.metrics import Recall as Recall
+    from penchant.evaluation.tuning import tune as tune
     from penchant.events import Events as Events
     from penchant.explanations import Explanation as Explanation
     from penchant.explanations import explain as explain

@@ -21,6 +21,7 @@ from penchant.cli.fitting import evaluate, fit
 from penchant.cli.inspecting import inspect
 from penchant.cli.preparing import prepare
 from penchant.cli.running import Commands
+from penchant.cli.tuning import tune
 
 app = typer.Typer(
     name="penchant",
@@ -50,7 +51,7 @@ def main(
 
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo, inspect, compare),
-    "Your own data": (prepare, fit, evaluate, recommend, similar, explain),
+    "Your own data": (prepare, fit, tune, evaluate, recommend, similar, explain),
     "Help": (doctor,),
 }
 for panel, commands in PANELS.items():

@@ -33,7 +33,7 @@ class Name(StrEnum):
     HYBRID = "hybrid"
 
 
-_MODELS = (
+MODELS = (
     "popularity: the same for all; item-knn, user-knn: neighbours; als: matrix factorization; "
     "ease: linear; svd: predicts ratings; content-based: from what is known of the items; hybrid: "
     "several weighted, also for people and items nothing is known of."
@@ -52,7 +52,7 @@ Cut = Literal["last", "random", "time", "users"]
 
 def fit(
     file: r.File,
-    model: Annotated[Name, typer.Option("--model", help=_MODELS)] = Name.HYBRID,
+    model: Annotated[Name, typer.Option("--model", help=MODELS)] = Name.HYBRID,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -98,7 +98,7 @@ def fit(
             file, items, user=user_column, item=item_column, value=value_column,
             time=time_column, time_format=time_format, zone=zone, liked=liked, strict=strict,
         )  # fmt: skip
-    made = _made(model, settings, data, parts)
+    made = named(model, settings, data, parts)
     began = time.perf_counter()
     with working(f"Fitting {model}") as update:
         made.fit(data, rng=seed, on_epoch=on_epoch(update))
@@ -149,7 +149,7 @@ def _new(data: Dataset) -> list[str]:
 def evaluate(
     file: r.File,
     model: Annotated[
-        list[Name], typer.Option("--model", help=f"{_MODELS} Repeat to compare several.")
+        list[Name], typer.Option("--model", help=f"{MODELS} Repeat to compare several.")
     ] = [Name.HYBRID],  # noqa: B006  (typer copies it)
     settings: Set = None,
     by: Annotated[
@@ -186,9 +186,9 @@ def evaluate(
             file, items, user=user_column, item=item_column, value=value_column,
             time=time_column, time_format=time_format, zone=zone, liked=liked, strict=strict,
         )  # fmt: skip
-    split = _split(data, by, fraction, seed)
+    split = cut(data, by, fraction, seed)
     models: dict[str, Recommender] = {
-        name: _made(name, settings, split.train) for name in dict.fromkeys(model)
+        name: named(name, settings, split.train) for name in dict.fromkeys(model)
     }
     with working("Fitting") as update:
         for name, one in models.items():
@@ -207,19 +207,22 @@ def evaluate(
         show(result.to_frame(), form)
 
 
-def _split(data: Dataset, by: Cut, fraction: float, seed: int) -> Split:
+def cut(
+    data: Dataset, by: Cut, fraction: float, seed: int, validation: float | None = None
+) -> Split:
+    """Return the split that the options describe."""
     from penchant import split
 
     if by == "last":
-        return split.last(data, fraction=fraction)
+        return split.last(data, fraction=fraction, validation=validation)
     if by == "time":
-        return split.time(data, fraction=fraction)
+        return split.time(data, fraction=fraction, validation=validation)
     if by == "users":
-        return split.users(data, fraction, rng=seed)
-    return split.random(data, fraction, rng=seed)
+        return split.users(data, fraction, validation=validation, rng=seed)
+    return split.random(data, fraction, validation=validation, rng=seed)
 
 
-def _made(
+def named(
     name: Name, settings: list[str] | None, data: Dataset, parts: list[Name] | None = None
 ) -> Recommender:
     """Return an unfitted model with settings from the command line."""
@@ -234,7 +237,7 @@ def _made(
     if parts:
         if name is not Name.HYBRID or Name.HYBRID in parts:
             raise BadParameter("--part names what a hybrid is made of: other models")
-        made = {part.value: _made(part, None, data) for part in parts}
+        made = {part.value: named(part, None, data) for part in parts}
         return replace(hybrid(made), **dict(parsed(penchant.Weighted, s) for s in settings or ()))
     if name is Name.CONTENT_BASED and data.item_table is None:
         raise BadParameter("content-based learns from what is known of the items: add --items FILE")

@@ -272,7 +272,7 @@ def evaluate(
     for metric in chosen:
         if not isinstance(metric, Metric):
             raise BadParameter(f"metrics are values such as NDCG(10), got {metric!r}")
-    named = _named(models)
+    named = by_name(models)
     compared = _with_baseline(named, baseline, split, chosen)
     part = split.test if part is None else part
     costs: dict[tuple[str, Metric], Floats] = {}
@@ -316,9 +316,15 @@ def evaluate(
     )
 
 
-def _named(
+def by_name(
     models: Recommender | Sequence[Recommender] | Mapping[str, Recommender],
 ) -> dict[str, Recommender]:
+    """Return models by name: as given, or their own with a number where several have the same.
+
+    Raises
+    ------
+    BadParameter : no model.
+    """
     if isinstance(models, Mapping):
         named = dict(models)
     else:

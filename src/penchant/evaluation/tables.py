@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -95,8 +95,23 @@ class Shown:
 
 def text(result: Evaluation) -> str:
     """Return the table and the remarks as plain text."""
+    return plain(Shown(result))
+
+
+def grid(rows: Sequence[Sequence[str]], said: str) -> RenderableType:
+    """Return a head and lines of texts as a table, with a sentence below; labels stand first."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for n, head in enumerate(rows[0]):
+        made.add_column(head, justify="right" if n else "left", no_wrap=True)
+    for line in rows[1:]:
+        made.add_row(*map(Text, line))
+    return Group(made, Padding(Text(said, "dim"), (0, 0, 0, 2)))
+
+
+def plain(shown: RenderableType) -> str:
+    """Return what rich would show as plain text."""
     out = io.StringIO()
-    Console(file=out, width=WIDTH, color_system=None).print(Shown(result))
+    Console(file=out, width=WIDTH, color_system=None).print(shown)
     # A rule of plain hyphens, since not every file and pipe can hold another.
     lines = out.getvalue().replace("─", "-").strip("\n").splitlines()
     return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,179 @@
+"""penchant tune: the settings of a model that are best on a part of a file held out for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from penchant.cli import reading as r
+from penchant.cli.fitting import MODELS, Cut, Name, Seed, Set, cut, named
+from penchant.cli.running import FormatOption, output, pasted, working
+from penchant.cli.telling import show
+from penchant.errors import BadParameter
+
+if TYPE_CHECKING:
+    from penchant.evaluation.metrics import Metric
+    from penchant.evaluation.tuning import Trial
+    from penchant.recommender import Recommender
+
+Measure = Literal["ndcg", "recall", "map", "mrr", "rmse", "mae"]
+
+
+def tune(
+    file: r.File,
+    model: Annotated[Name, typer.Option("--model", help=MODELS)] = Name.EASE,
+    trials: Annotated[int, typer.Option(help="How many settings to try.", min=1)] = 30,
+    metric: Annotated[
+        Measure | None,
+        typer.Option(
+            "--metric", show_default="ndcg, or rmse for predicted ratings",
+            help="What should be as good as it can.",
+        ),
+    ] = None,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--search", metavar="NAME[=WHAT]", show_default="all that is worth it",
+            help="What to search: l2, l2=1..1000 or k=50,100,200; repeat for more.",
+        ),
+    ] = None,
+    settings: Set = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Begin no trial after that.", show_default="no limit", min=0),
+    ] = None,
+    by: Annotated[
+        Cut,
+        typer.Option(
+            "--split", help="What is held out, once for the test and once to tune by."
+        ),
+    ] = "last",
+    fraction: Annotated[
+        float, typer.Option(help="How much, of all and then of what is left.", min=0, max=1)
+    ] = 0.2,
+    count: Annotated[int, typer.Option("-k", "--count", help="How long the lists are.")] = 10,
+    seed: Seed = 0,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", show_default=False, help="Write a page with plots."),
+    ] = None,
+    form: FormatOption = "table",
+    items: r.Items = None,
+    liked: r.Liked = None,
+    strict: r.Strict = False,
+    user_column: r.UserColumn = None,
+    item_column: r.ItemColumn = None,
+    value_column: r.ValueColumn = None,
+    time_column: r.TimeColumn = None,
+    time_format: r.TimeFormat = None,
+    zone: r.Zone = None,
+) -> None:  # fmt: skip
+    """Search for the settings of a model that fit your file best, and say how to use them.
+
+    The settings are chosen on a part that is held out for it. Nothing of the test is looked at, so
+    that penchant evaluate, with the same split, still tells how good they are.
+
+    penchant tune ratings.csv --model als --trials 50 --html tuning.html
+    """
+    import penchant
+    from penchant.parameters import hypers
+
+    if html is not None and (html.is_dir() or not html.absolute().parent.is_dir()):
+        raise BadParameter(f"--html {html}: name a file in a folder that exists")
+    with working(f"Reading {file}"):
+        data = r.read(
+            file, items, user=user_column, item=item_column, value=value_column,
+            time=time_column, time_format=time_format, zone=zone, liked=liked, strict=strict,
+        )  # fmt: skip
+    split = cut(data, by, fraction, seed, validation=fraction)
+    start = named(model, settings, split.train)
+    chosen = _metric(metric, start, count)
+    with working(f"Tuning {model}") as update:
+        found = penchant.tune(
+            start, split, chosen, _space(search), trials=trials, rng=seed,
+            seconds=None if minutes is None else 60 * minutes,
+            on_trial=_on_trial(update, trials, chosen.name),
+        )  # fmt: skip
+    given = r.given(
+        items=items, liked=liked, user_column=user_column, item_column=item_column,
+        value_column=value_column, time_column=time_column, time_format=time_format, zone=zone,
+    ) + ["--strict"] * strict  # fmt: skip
+    usual, best = named(model, None, split.train), found.best
+    for name in hypers(type(start)):
+        if getattr(best, name) != getattr(usual, name):
+            given += ["--set", f"{name}={getattr(best, name)}"]
+    fit = pasted(["fit", file, "--model", model, *given])
+    if html is not None:
+        html.write_text(found.html(fit), encoding="utf-8")
+    if form != "table":
+        show(found.to_frame(), form)
+        return
+    console = output()
+    console.print(found)
+    where = ["--split", by, "--fraction", f"{fraction:g}"]
+    console.print(f"Fit it: {fit}", markup=False, soft_wrap=True)
+    test = pasted(["evaluate", file, "--model", model, *where, *given])
+    console.print(f"On the test: {test}", markup=False, soft_wrap=True)
+    if html is not None:
+        console.print(f"Plots: {html}", markup=False, soft_wrap=True)
+
+
+def _metric(name: Measure | None, model: Recommender, k: int) -> Metric:
+    import penchant
+
+    name = name or ("rmse" if model.scores == "rating" else "ndcg")
+    if name in ("rmse", "mae"):
+        return penchant.RMSE() if name == "rmse" else penchant.MAE()
+    of_lists: dict[str, Callable[[int], Metric]]
+    of_lists = {"ndcg": penchant.NDCG, "recall": penchant.Recall, "map": penchant.MAP,
+                "mrr": penchant.MRR}  # fmt: skip
+    return of_lists[name](k)
+
+
+def _space(search: list[str] | None) -> dict[str, Any] | None:
+    """Read "l2", "l2=1..1000" and "k=50,100" as a space."""
+    if not search:
+        return None
+    space: dict[str, Any] = {}
+    for one in search:
+        name, equals, what = one.partition("=")
+        low, dots, high = what.partition("..")
+        if not equals:
+            space[name.strip()] = ...
+        elif dots:
+            space[name.strip()] = _number(low, one), _number(high, one)
+        else:
+            space[name.strip()] = [_word(text.strip()) for text in what.split(",")]
+    return space
+
+
+def _number(text: str, where: str) -> float:
+    value = _word(text.strip())
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value
+    raise BadParameter(f"--search {where}: a range is written like l2=1..1000")
+
+
+def _word(text: str) -> Any:
+    """Return a number, truth value, None or text as it is written."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _on_trial(update: Any, total: int, metric: str) -> Any:
+    """Return an ``on_trial`` that moves the bar."""
+
+    def moved(trial: Trial) -> None:
+        update(f"Trial {trial.number}: {metric} {trial.value:.4f}", trial.number + 1, total)
+
+    return moved

@@ -77,7 +77,7 @@ def test_the_report_is_for_programs_too(run):
         (["--step", "KCore"], "a step is written like KCore(users=5, items=5), got 'KCore'"),
         (["--step", "KCore(5)"], "a step is written like"),
         (["--step", "KCore(users=open('x'))"], "a step is written like"),
-        (["--step", "KCore(**{'users': 5})"], "KCore has no parameter None"),
+        (["--step", "KCore(**{'users': 5})"], "KCore has no parameter 'None'"),
         (["--step", "__import__('os').system('x')"], "a step is written like"),
         ([], "give --step once or more, or --replay FOLDER: one of the two"),
         (["--step", "KCore()", "--replay", "s"], "one of the two"),

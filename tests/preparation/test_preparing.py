@@ -280,6 +280,14 @@ EVERY = [
 ]  # fmt: skip
 
 
+def test_a_replay_may_be_left_with_nothing():
+    found = pt.prepare(events(), [pt.KCore(users=1, items=1), *EVERY])
+    new = {name: column[:1] for name, column in TABLE.items()} | {"user": ["zoe"]}
+    again = found.replay(pt.Events.from_frame(new, context=("device", "price")))
+    assert again.report["rows"].to_list() == [0] * (1 + len(EVERY))
+    assert again.events.frame.schema == found.events.frame.schema
+
+
 def test_a_saved_preparation_replays_the_same(tmp_path):
     assert {type(step) for step in EVERY} == set(keeping.STEPS)
     found = pt.prepare(events(), EVERY)

@@ -126,7 +126,8 @@ def step_of(text: str) -> Step:
         call = ast.parse(text.strip().removeprefix("pt."), mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
             raise BadParameter(f"{example}, got {text!r}")
-        name, fields = call.func.id, {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+        name = call.func.id
+        fields = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
     except (SyntaxError, ValueError) as e:
         raise BadParameter(f"{example}, got {text!r}") from e
     if name not in classes:

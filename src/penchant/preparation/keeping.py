@@ -91,8 +91,9 @@ def _step(folder: Path, classes: dict[str, type[Step]], entry: dict[str, Any]) -
             f"{folder} holds a step {name!r} that penchant does not know: import it and pass "
             f"load(path, known=({name},))"
         )
+    fields = {f: tuple(v) if isinstance(v, list) else v for f, v in entry["fields"].items()}
     try:
-        return classes[name](**entry["fields"])
+        return classes[name](**fields)
     except (TypeError, PenchantError) as e:
         raise BadArtifact(
             f"{folder}: {name} cannot be made from what was saved ({e}); load it with the version "

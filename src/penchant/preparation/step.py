@@ -34,7 +34,7 @@ class Rows:
     users, items : ids to codes; they may know more ids than occur.
     kinds : the names of the kinds.
     user, item : (rows,) int32 codes.
-    kind : (rows,) int16, codes into ``kinds``.
+    kind : (rows,) int32, codes into ``kinds``.
     value : (rows,) float64, NaN if nothing was recorded.
     time : (rows,) int64, microseconds since 1970 (UTC), -1 if unknown.
     rest : one row an event: its session and circumstances.
@@ -45,7 +45,7 @@ class Rows:
     kinds: tuple[str, ...]
     user: Codes
     item: Codes
-    kind: NDArray[np.int16]
+    kind: Codes
     value: Floats
     time: NDArray[np.int64]
     rest: pl.DataFrame
@@ -61,7 +61,7 @@ class Rows:
             kinds,
             users.encode(frame["user"]),
             items.encode(frame["item"]),
-            frame["kind"].cast(pl.Enum(kinds)).to_physical().cast(pl.Int16).to_numpy(),
+            frame["kind"].cast(pl.Enum(kinds)).to_physical().cast(pl.Int32).to_numpy(),
             frame["value"].to_numpy(),
             frame["time"].to_numpy(),
             frame.drop("user", "item", "kind", "value", "time"),

@@ -172,5 +172,5 @@ class Binarise(Step):
 def _renamed(rows: Rows, liked: Mask) -> Rows:
     """Return the rows, some of them as likes."""
     kinds = rows.kinds if "like" in rows.kinds else (*rows.kinds, "like")
-    code = np.int16(kinds.index("like"))
-    return replace(rows, kinds=kinds, kind=np.where(liked, code, rows.kind).astype(np.int16))
+    code = np.int32(kinds.index("like"))
+    return replace(rows, kinds=kinds, kind=np.where(liked, code, rows.kind).astype(np.int32))

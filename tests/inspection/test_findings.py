@@ -262,8 +262,11 @@ def test_events_and_datasets_show_what_their_table_showed(what: str) -> None:
     assert (same.rows, same.users, same.items) == (told.rows, told.users, told.items)
     assert same.severity == told.severity
     assert mended(found, same, events=events) < same.rows
-    again = one(look(pt.Dataset.from_events(events)), name)
+    data = pt.Dataset.from_events(events)
+    of_data = look(data)
+    again = one(of_data, name)
     assert (again.rows, again.users, again.items) == (told.rows, told.users, told.items)
+    assert mended(of_data, again, data=data) < again.rows
 
 
 @settings(max_examples=8)

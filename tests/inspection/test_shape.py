@@ -134,6 +134,11 @@ def test_repeats_by_hand() -> None:
     assert pt.inspect({**table, "row": range(6)}).repeats.exact == 1
 
 
+def test_a_rating_beside_a_row_without_one_is_one_rating() -> None:
+    found = pt.inspect({"user": [1, 1], "item": [7, 7], "rating": [4, None], "time": [1, 2]})
+    assert (found.repeats.rows, found.repeats.exact, found.repeats.other) == (1, 0, 0)
+
+
 def test_kinds_are_counted() -> None:
     frame = pl.DataFrame({"user": [1, 1, 2], "item": [1, 2, 2], "event": ["view", "buy", "view"]})
     assert dict(pt.inspect(frame).kinds) == {"view": 2, "buy": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,7 +20,10 @@ NINETIES = 631_152_000_000_000
 """1990-01-01 in microseconds: nobody clicked before."""
 
 RARE = 0.01
-"""Stray values are fewer than this share of the rows; more of them are part of the scale."""
+"""A value with this share of the ratings is part of their scale."""
+
+STRAY = 0.05
+"""If more ratings than this share are off the scale, it is not their scale."""
 
 STEEP = 20
 """A value this many times rarer than its neighbour towards the middle is no part of the scale."""
@@ -95,7 +99,7 @@ def unrecorded(rows: Rows) -> Iterator[Finding]:
                     f"{percent(share)} of the rows of kind {kind!r} record no value. They count as "
                     "interactions; models of ratings do not see them.",
                     about=rows.columns["value"],
-                    mend=f'pt.prepare(events, [pt.DropMissing(columns=("value",), kind={kind!r})])',
+                    mend=f'pt.prepare(events, [pt.DropMissing(columns=("value",), kind={json.dumps(kind)})])',
                 )
     gone = rows.session.is_null().to_numpy()
     share = np.count_nonzero(gone) / len(rows)
@@ -224,7 +228,7 @@ def strays(rows: Rows) -> Iterator[Finding]:
     value = rows.value[rows.rated]
     values, count = np.unique(value, return_counts=True)
     frequent = count >= RARE * len(value)
-    if np.count_nonzero(frequent) < 3 or count[frequent].sum() < (1 - RARE) * len(value):
+    if np.count_nonzero(frequent) < 3 or count[frequent].sum() < (1 - STRAY) * len(value):
         return
     scale = values[frequent]
     step = float(np.diff(scale).min())
@@ -240,7 +244,7 @@ def strays(rows: Rows) -> Iterator[Finding]:
     within = (values >= low) & (values <= high)
     on_grid = np.isclose((values - low) / step, np.round((values - low) / step), atol=1e-6)
     stray = values[~(within & on_grid)]
-    if not len(stray) or count[~(within & on_grid)].sum() >= RARE * len(value):
+    if not len(stray) or count[~(within & on_grid)].sum() >= STRAY * len(value):
         return
     odd = rows.rated & np.isin(rows.value, stray)
     shown = tuple(float(v) for v in stray)

@@ -27,7 +27,8 @@ class Finding:
     sentence : what was found, with evidence and examples.
     examples : ids or values to look at, the plainest first.
     mend : the call that does something about it. It stands for ``import penchant as pt``, with
-        ``table`` or ``events`` for what was inspected; None if nothing need be done to the data.
+        ``events`` for what ``Inspection.reading`` gives, and ``table``, ``events``, ``data`` or
+        ``items`` for what was inspected; None if nothing need be done to the data.
 
     Examples
     --------

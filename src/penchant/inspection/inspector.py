@@ -34,7 +34,7 @@ class Inspection:
     ----------
     name : what the data is called.
     reading : the call that gives the ``events`` that the findings' calls speak of; "events" if that
-        is what was inspected.
+        is what was inspected, "data.events()" for a dataset.
     options : the arguments that reading a table or file needs.
     understood : how the source was read, in sentences.
     rows, users, items : rows with a user and an item, and how many of either occur.
@@ -262,7 +262,7 @@ def inspect(
     found.sort(key=lambda f: (SEVERITIES.index(f.severity), -f.rows, f.name, f.about))
     return Inspection(
         name=rows.name,
-        reading="events" if rows.read else rows.reading(),
+        reading=rows.base or rows.reading(),
         options={} if rows.read else dict(rows.options),
         understood=rows.understood,
         rows=len(rows),

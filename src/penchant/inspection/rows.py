@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter
-from penchant.events import ROLES, Events, Reading, find_columns
+from penchant.events import ROLES, Events, find_columns
 from penchant.files import read_table
 from penchant.frames import Frame, to_polars
 from penchant.ids import IdMap
@@ -46,6 +46,7 @@ class Rows:
     time : (rows,) int64 microseconds since 1970 (UTC), -1 if unknown.
     session : (rows,) ids, null where there is none.
     table : the source's columns for the same rows, as they stand.
+    base : the expression that gives the events, if they need not be read.
     call : the beginning of the call that reads the source.
     options : the arguments that reading it needs.
     rejected : reason to number of rows that reading as it stands leaves out.
@@ -65,6 +66,7 @@ class Rows:
     session: pl.Series
     table: pl.DataFrame
     call: str
+    base: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
     untimed: str = ""
@@ -115,7 +117,7 @@ class Rows:
     @property
     def read(self) -> bool:
         """Whether the rows were events already."""
-        return self.call.endswith("events.frame")
+        return bool(self.base)
 
     def reading(self, **more: Any) -> str:
         """Return the call that reads the source, with further arguments."""
@@ -184,11 +186,8 @@ def rows_of(source: Events | Dataset | Frame | str | Path, columns: Mapping[str,
 
 
 def _rows_of_events(source: Events | Dataset) -> Rows:
-    reading: Reading | None
-    if isinstance(source, Events):
-        frame, reading, name = source.frame, source.reading, source.reading.source
-    else:
-        frame, reading, name = _unrolled(source), source.reading, source.name
+    events = source if isinstance(source, Events) else source.events()
+    frame, reading = events.frame, source.reading or events.reading
     absent = {"value": bool(frame["value"].is_nan().all()), "time": bool((frame["time"] < 0).all())}
     absent["session"] = frame["session"].null_count() == len(frame)
     columns = {role: role for role in ROLES if not absent.get(role, False)}
@@ -197,29 +196,13 @@ def _rows_of_events(source: Events | Dataset) -> Rows:
     return _rows(
         frame,
         table=frame.drop([role for role, gone in absent.items() if gone]),
-        name=name,
+        name=events.reading.source,
         columns=columns,
+        base="events" if isinstance(source, Events) else "data.events()",
         call="pt.Events.from_frame(events.frame",
         options=options | ({"context": context} if context else {}),
-        understood=() if reading is None else tuple(reading.lines()),
+        understood=tuple(reading.lines()),
     )
-
-
-def _unrolled(data: Dataset) -> pl.DataFrame:
-    """Return the events of a dataset as ``Events.frame`` holds them."""
-    h = data.histories
-    session = np.full(len(h.item), -1) if h.session is None else h.session
-    frame = pl.DataFrame(
-        {
-            "user": data.users.values.gather(h.person()),
-            "item": data.items.values.gather(h.item),
-            "kind": pl.Series(list(h.kinds), dtype=pl.String).gather(h.kind),
-            "value": h.value.astype(np.float64),
-            "time": h.time,
-            "session": pl.Series(session).replace(-1, None),
-        }
-    )
-    return frame if h.context is None else frame.hstack(h.context)
 
 
 def _rows_of_table(

@@ -268,7 +268,8 @@ def repeated(rows: Rows) -> pl.DataFrame:
         if plain and series.n_unique() < len(series):  # else it numbers the rows
             told = told.with_columns(series[at].alias(f"column {column}"))
     return frame.with_columns(
-        copy=told.hash_rows(), other=pl.col("value").n_unique().over("pair") > 1
+        copy=told.hash_rows(),
+        other=pl.col("value").fill_nan(None).drop_nulls().n_unique().over("pair") > 1,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import doctest
 import importlib
+import json
 import pkgutil
 import re
 import sys
@@ -12,6 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -176,6 +178,24 @@ def test_every_model_has_a_page_with_its_parameters_and_their_defaults(model):
         shown = f'"{default}"' if isinstance(default, str) else repr(default)
         row = rf"`{field}` \| `?{re.escape(shown)}`? \|"
         assert any(re.search(row, text) for text in mine), f"no row: `{field}` | {shown} |"
+
+
+def test_the_table_of_rating_models_is_what_was_measured():
+    results = json.loads((ROOT / "benchmarks/results/ratings.json").read_text())["rows"]
+    lines = ["model | RMSE | MAE | CPU s | Surprise: RMSE | MAE | CPU s", "--- | " * 6 + "---"]
+    theirs = {row["model"]: row for row in results if row["library"] == "surprise"}
+    for row in results:
+        if row["library"] == "penchant" and row["model"] in theirs:
+            pair = [told(row), told(theirs[row["model"]])]
+            lines.append(" | ".join([row["model"], *pair]))
+    page = (ROOT / "docs/how-to/ratings.md").read_text()
+    assert "\n".join(lines) in page, "the table should be\n" + "\n".join(lines)
+
+
+def told(row: dict[str, Any]) -> str:
+    """Errors and seconds as the table shows them."""
+    seconds = row["fit, CPU s"] + row["predict, CPU s"]
+    return f"{row['RMSE']:.4f} | {row['MAE']:.4f} | {seconds:.3f}"
 
 
 def test_every_public_name_is_in_the_reference():

@@ -16,7 +16,7 @@ from scipy.special import ndtr
 
 from penchant.errors import BadParameter
 from penchant.features import quantities, terms
-from penchant.features.terms import Norm, Weighting
+from penchant.features.terms import Entries, Norm, Weighting
 
 Scale = Literal["cosine", "design"]
 
@@ -225,9 +225,6 @@ def _missing(name: str, any_was: bool, options: Options) -> list[dict[str, objec
     return [{"name": f"{name}:missing", "reading": "missing"}]
 
 
-Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-
-
 def read(column: pl.Series, block: pl.DataFrame) -> Entries:
     """Return (row, feature of the block, value) of what a column of new rows says.
 
@@ -258,9 +255,14 @@ def _term_entries(column: pl.Series, block: pl.DataFrame) -> Entries:
         long = terms.words(column, first["shortest"], first["longest"])
     else:
         long = terms.values(column)
-    known = block.select("key", "factor").with_row_index("code").cast({"code": pl.Int64})
-    found = terms.weighed(long, known, first["weighting"], first["mean_length"], first["norm"])
-    return found["row"].to_numpy(), found["code"].to_numpy(), found["weight"].to_numpy()
+    return terms.weighed(
+        long,
+        block["key"],
+        block["factor"].to_numpy(),
+        weighting=first["weighting"],
+        mean_length=first["mean_length"],
+        norm=first["norm"],
+    )
 
 
 def _repeated(found: Entries, distinct: pl.Series, column: pl.Series) -> Entries:

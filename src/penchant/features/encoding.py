@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -113,13 +113,11 @@ class Features:
         if given.shape != (len(blocks),) or not ((given > 0) & (given < np.inf)).all():
             raise BadParameter(f"{len(blocks)} blocks need a positive weight each, got {weights!r}")
         scale = 1.0 if weights is None else 1 / np.sqrt((given**2).sum())
-        first = np.cumsum([0, *(len(block.names) for block in blocks)])
-        matrix = CSR.from_pairs(
-            np.concatenate([block.matrix.row_numbers() for block in blocks]),
-            np.concatenate([b.matrix.indices + at for b, at in zip(blocks, first, strict=False)]),
-            np.concatenate([b.matrix.data * w * scale for b, w in zip(blocks, given, strict=True)]),
-            (sizes[0], len(names)),
-        )
+        entries = [
+            (block.matrix.row_numbers(), block.matrix.indices, block.matrix.data * (w * scale))
+            for block, w in zip(blocks, given, strict=True)
+        ]
+        matrix = _side_by_side(entries, [len(block.names) for block in blocks], sizes[0])
         return Features(names, matrix)
 
 
@@ -147,6 +145,25 @@ def find(
         if code < 0:
             raise UnknownId(f"no item is described by {name!r}.{near(name.lower(), called)}")
     return numbers[at], np.array(list(weights.values()), np.float32)
+
+
+def _side_by_side(
+    blocks: Sequence[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]],
+    widths: Sequence[int],
+    rows: int,
+) -> CSR:
+    """Return one matrix from blocks of (row, column, value), each by row and column."""
+    counts = [np.bincount(row, minlength=rows) for row, _, _ in blocks]
+    indptr = np.zeros(rows + 1, np.int64)
+    np.cumsum(sum(counts, np.zeros(rows, np.int64)), out=indptr[1:])
+    indices, data = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
+    into, first = indptr[:-1].copy(), 0
+    for (row, column, value), count, width in zip(blocks, counts, widths, strict=True):
+        at = (into - np.cumsum(count) + count)[row] + np.arange(len(row))
+        indices[at], data[at] = column + first, value
+        into += count
+        first += width
+    return CSR(indptr, indices, data, first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,19 +285,13 @@ class Encoder:
         ------
         BadParameter : a column that holds something else than the one learned from.
         """
-        rows, codes, data = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
-        first = 0
+        found = []
         for block in self._blocks:
-            name, weight = block["column"][0], block["weight"][0]
+            name = block["column"][0]
             column = table[name] if name in table.columns else pl.Series(name, [None] * len(table))
-            entries = read(column, block)
-            rows.append(entries[0])
-            codes.append(entries[1] + first)
-            data.append(entries[2] * weight)
-            first += block.height
-        return CSR.from_pairs(
-            np.concatenate(rows), np.concatenate(codes), np.concatenate(data), (len(table), first)
-        )
+            rows, codes, data = read(column, block)
+            found.append((rows, codes, data * block["weight"][0]))
+        return _side_by_side(found, [block.height for block in self._blocks], len(table))
 
     def features(self, table: pl.DataFrame) -> Features:
         """Return what ``encode`` gives, with the names."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 Weighting = Literal["tfidf", "bm25", "count", "binary"]
 Norm = Literal["l2", "l1", "none"]
+
+Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+"""Rows, columns and values."""
 
 _STOP_WORDS = """
 a about after all also am an and any are as at be been before being between both but by can could
@@ -106,35 +111,40 @@ def vocabulary(long: pl.DataFrame, weighting: Weighting, min_df: int) -> pl.Data
 
 
 def weighed(
-    long: pl.DataFrame, known: pl.DataFrame, weighting: Weighting, mean_length: float, norm: Norm
-) -> pl.DataFrame:
-    """Return (row, code, weight) of the terms that are ``known`` (key, code, factor), sorted.
+    long: pl.DataFrame,
+    keys: pl.Series,
+    factor: NDArray[np.float64],
+    *,
+    weighting: Weighting,
+    mean_length: float,
+    norm: Norm,
+) -> Entries:
+    """Return (row, term, weight) of the terms that are among ``keys``, by row and term.
 
     Rows have length 1 in the ``norm`` ("l2" or "l1") over their known terms, or are as they are.
+
+    Parameters
+    ----------
+    long : of ``values`` or ``words``.
+    keys, factor : a vocabulary's, sorted by key.
     """
-    entries = (
-        long.lazy()
-        .group_by("row", "key")
-        .agg(count=pl.len())
-        .join(known.lazy(), on="key")
-        .sort("row", "code")  # a group's order is not fixed, and sums of floats depend on it
-    )
-    count = pl.col("count")
+    at = keys.search_sorted(long["key"]).to_numpy().astype(np.int64)
+    known = (keys.gather(np.minimum(at, len(keys) - 1)) == long["key"]).to_numpy()
+    rows = long["row"].to_numpy()
+    pairs, times = np.unique(rows[known] * len(keys) + at[known], return_counts=True)
+    row, term = np.divmod(pairs, len(keys))
+    count = times.astype(np.float64)
     if weighting == "bm25":
-        entries = entries.join(
-            long.lazy().group_by("row").agg(length=pl.len()), on="row", how="left"
-        )
-        relative = 1 - B + B * pl.col("length") / mean_length
-        count = count * (K1 + 1) / (count + K1 * relative)
+        relative = 1 - B + B * np.bincount(rows)[row] / mean_length
+        count *= (K1 + 1) / (count + K1 * relative)
     elif weighting == "binary":
-        count = pl.lit(1.0)
-    entries = entries.select("row", "code", weight=count * pl.col("factor"))
-    weight = pl.col("weight")
+        count[:] = 1
+    weight = count * factor[term]
     if norm == "l2":
-        entries = entries.with_columns(weight / (weight**2).sum().sqrt().over("row"))
+        weight /= np.sqrt(np.bincount(row, weight**2))[row]
     elif norm == "l1":
-        entries = entries.with_columns(weight / weight.sum().over("row"))
-    return entries.collect()
+        weight /= np.bincount(row, weight)[row]
+    return row, term, weight
 
 
 def mean_length(long: pl.DataFrame) -> float:

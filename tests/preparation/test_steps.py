@@ -102,6 +102,14 @@ def test_robots_by_haste_are_those_of_the_slow_twin(rows, most, window, day):
     assert run(rows, step) == told(left)
 
 
+@pytest.mark.parametrize(("window", "left"), [("10s", {0, 1}), ("11s", {0})])
+def test_a_burst_is_shorter_than_its_window(window, left):
+    rows = [(0, "a", "view", None, n * 11 * SECOND, None) for n in range(4)]
+    rows += [(1, "a", "view", None, n * 10 * SECOND, None) for n in range(4)]
+    found = run(rows, pt.DropRobots(burst=1, window=window, per_day=None))
+    assert {row[0] for row in found} == left
+
+
 def test_times_too_far_apart_for_one_number_each_are_sorted_as_two():
     far = [0, 2**62, 2**62 + 1, 2**62 + 2, 2**62 + 3 * SECOND]
     rows = [(user, "a", "view", None, time, None) for user in range(3) for time in far[: 3 + user]]

@@ -40,6 +40,17 @@ KINDS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small batches on a busy machine: several threads of torch mostly wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def sentences():
     return texts.sentence_transformer(minilm.get_model_path(), device="cpu")

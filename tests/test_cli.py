@@ -65,8 +65,8 @@ def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_names_every_command_and_where_to_begin(run: Run) -> None:
     text = run("--help").stdout
-    for command in ("demo", "compare", "fit", "evaluate", "recommend", "similar", "explain",
-                    "doctor"):  # fmt: skip
+    for command in ("demo", "inspect", "compare", "fit", "evaluate", "recommend", "similar",
+                    "explain", "doctor"):  # fmt: skip
         assert re.search(rf"│ {command} ", text), command
         assert "Usage" in run(command, "--help").stdout
     assert "penchant demo" in text

@@ -99,7 +99,8 @@ def unrecorded(rows: Rows) -> Iterator[Finding]:
                     f"{percent(share)} of the rows of kind {kind!r} record no value. They count as "
                     "interactions; models of ratings do not see them.",
                     about=rows.columns["value"],
-                    mend=f'pt.prepare(events, [pt.DropMissing(columns=("value",), kind={json.dumps(kind)})])',
+                    mend='pt.prepare(events, [pt.DropMissing(columns=("value",), '
+                    f"kind={json.dumps(kind)})])",
                 )
     gone = rows.session.is_null().to_numpy()
     share = np.count_nonzero(gone) / len(rows)

@@ -54,9 +54,14 @@ def test_the_most_alike_of_many_rows_are_kept_with_their_ties(k, levels):
 
 
 def test_equal_values_have_no_correlation():
-    dense = np.array([[3.3, 3.3, 3.3], [1.7, 1.7, 1.7], [1.0, 2.0, 4.0], [2.0, 3.0, 5.0]])
-    found = rows_of(nearest(ratings(dense), k=5, how=Alike("pearson")))
-    assert found == [{}, {}, {3: pytest.approx(1)}, {2: pytest.approx(1)}]
+    rng = np.random.default_rng(0)
+    equal = np.repeat([[1.1], [3.3], [0.7], [2.3]], 1001, axis=1)  # sums of so many are rounded
+    varied = rng.normal(size=(1, 1001)) + 5
+    for order in (slice(None), slice(None, None, -1)):
+        dense = np.vstack([equal, varied, 2 * varied + 1])[order]
+        found = nearest(ratings(dense), k=5, how=Alike("pearson"))
+        assert found.nnz == 2
+        assert found.data == pytest.approx(1)
 
 
 def test_similarities_by_hand():

@@ -46,6 +46,16 @@ def test_the_report_has_a_row_a_step_and_the_reading_says_the_same():
     assert any("Normalise(how='z_score', by='user') changed 4 rows" in line for line in lines)
 
 
+def test_what_is_printed_is_the_report():
+    found = pt.prepare(events(), [pt.DropMissing(), pt.KCore(users=2, items=2)])
+    assert str(found).splitlines()[:2] == [
+        "DropMissing(columns=('value',)): 1 row without a value",
+        "    leaves 5 of 6 rows, 2 users, 3 items",
+    ]
+    assert repr(found).startswith("<Prepared: DropMissing(columns=('value',)), KCore(users=2,")
+    assert str(pt.prepare(events(), [])) == "no steps"
+
+
 def test_events_stay_as_they_were_and_so_do_their_columns():
     before = events()
     copy = before.frame.clone()

@@ -73,6 +73,9 @@ class Preparation:
     steps: tuple[Step, ...]
     learned: tuple[Learned, ...]
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {', '.join(map(said, self.steps)) or 'no steps'}>"
+
     def replay(self, events: Events | Frame, **columns: Any) -> Prepared:
         """Apply the steps to new events, with what was learned from the old ones.
 
@@ -166,6 +169,17 @@ class Prepared(Preparation):
 
     events: Events
     report: pl.DataFrame
+
+    __repr__ = Preparation.__repr__
+
+    def __str__(self) -> str:
+        """Return the report, two lines a step."""
+        lines = []
+        for row in self.report.iter_rows(named=True):
+            left = f"{row['rows']:,} of {counted(row['rows_before'], 'row')}"
+            about = f"{counted(row['users'], 'user')}, {counted(row['items'], 'item')}"
+            lines += [f"{row['step']}: {row['why']}", f"    leaves {left}, {about}"]
+        return "\n".join(lines) or "no steps"
 
 
 def said(step: Step) -> str:

@@ -294,6 +294,31 @@ def cold_items(
     )  # fmt: skip
 
 
+def where(
+    data: Dataset, held: Mask, *, validation: float | None = None, rng: Rng = None
+) -> Split:
+    """Hold out the events that somebody else chose, such as a published test set.
+
+    Parameters
+    ----------
+    held : (events,) which events are the test, in the order of ``data.histories``: read the file
+        with ``context=("fold",)``, and pass ``data.histories.context["fold"] == 1``.
+    validation : the random fraction of what is left that is held out.
+    rng : a seed or generator, of the validation; None is the seed 0.
+    """
+    mask = np.asarray(held)
+    if mask.shape != (len(data),) or mask.dtype != bool:
+        raise BadParameter(
+            f"held must be true or false for each of {len(data):,} events, got {mask.dtype} of "
+            f"shape {mask.shape}"
+        )
+    generator = _generator(rng)
+    return _cut(
+        data, mask, f"{np.count_nonzero(mask):,} given events", validation,
+        lambda rest, share: random(rest, share, rng=generator),
+    )  # fmt: skip
+
+
 def _check_fraction(name: str, value: float) -> None:
     if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 < value < 1):
         raise BadParameter(f"{name} must be between 0 and 1, got {value!r}")

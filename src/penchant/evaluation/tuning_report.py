@@ -133,7 +133,9 @@ class _Scale:
 
 def _frame(low: float, high: float, y: _Scale) -> list[str]:
     drawn = []
-    for value in np.linspace(low, high, 4):
+    step = 10.0 ** math.floor(math.log10(high - low))
+    step = next(s for s in (step / 5, step / 2, step, 2 * step, 5 * step) if (high - low) / s <= 5)
+    for value in step * np.arange(math.ceil(low / step), math.floor(high / step) + 1):
         at = y(value)
         drawn.append(
             f'<line x1="{LEFT}" x2="{WIDTH - 10}" y1="{at:.1f}" y2="{at:.1f}" '

@@ -15,7 +15,7 @@ from penchant.events import Events, Reading
 
 NAMES = ("user", "item", "kind", "value", "time", "device")
 SECOND = 10**6
-FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])
+FEW = settings(max_examples=18, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 def entry(kind: str = "rating"):

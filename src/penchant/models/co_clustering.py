@@ -50,8 +50,8 @@ class CoClustering(Recommender):
 
     @property
     def reads(self) -> frozenset[str]:
-        """The ratings in the history; the user, of whom something is stored, without any."""
-        return frozenset({"user", "history", "values"})
+        """The ratings in the history; the user, whose mean and group are stored, without any."""
+        return frozenset({"history", "values", "user"})
 
     @property
     def scores(self) -> str:

@@ -67,9 +67,9 @@ def measured(path: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     began = time.process_time(), time.perf_counter()
 
-    def timed(what: str, do: Callable[[], Any]) -> Any:
+    def timed(what: str, do: Callable[..., Any], *given: Any) -> Any:
         start = time.process_time(), time.perf_counter()
-        result = do()
+        result = do(*given)
         left = result.events if isinstance(result, pt.Prepared) else result
         rows.append(row(what, len(left), start))
         return result
@@ -84,12 +84,12 @@ def measured(path: Path) -> list[dict[str, Any]]:
             "peak so far, MB": round(peak),
         }
 
-    table = timed("read the file", lambda: pl.read_parquet(path))
-    events = timed("Events.from_frame", lambda: pt.Events.from_frame(table))
+    table = timed("read the file", pl.read_parquet, path)
+    events = timed("Events.from_frame", pt.Events.from_frame, table)
     del table
-    prepared = timed("prepare", lambda: pt.prepare(events, STEPS))
+    prepared = timed("prepare", pt.prepare, events, STEPS)
     del events
-    data = timed("Dataset.from_events", lambda: pt.Dataset.from_events(prepared.events))
+    data = timed("Dataset.from_events", pt.Dataset.from_events, prepared.events)
     return [*rows, row("all", len(data), began)]
 
 

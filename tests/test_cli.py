@@ -65,8 +65,8 @@ def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_names_every_command_and_where_to_begin(run: Run) -> None:
     text = run("--help").stdout
-    for command in ("demo", "inspect", "compare", "fit", "evaluate", "recommend", "similar",
-                    "explain", "doctor"):  # fmt: skip
+    for command in ("demo", "inspect", "compare", "fit", "tune", "evaluate", "recommend",
+                    "similar", "explain", "doctor"):  # fmt: skip
         assert re.search(rf"│ {command} ", text), command
         assert "Usage" in run(command, "--help").stdout
     assert "penchant demo" in text
@@ -127,6 +127,30 @@ def test_the_hybrid_is_fitted_of_all_or_of_named_parts(run: Run, tmp_path: Path)
     assert [type(part).__name__ for part in model.parts] == ["EASE", "Popularity"]
     assert model.holdout == 0.2
     assert "--part" in run("fit", RATINGS, "--model", "als", "--part", "ease", ok=False).stderr
+
+
+def test_tune_finds_settings_and_says_how_to_use_them(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    words = ["tune", RATINGS, "--model", "item-knn", "--trials", 4, "--search", "k=5..80",
+             "--search", "weighting=none,tf_idf"]  # fmt: skip
+    told = run(*words, "--html", "page.html").stdout
+    split = pt.split.last(pt.datasets.read(RATINGS), fraction=0.2, validation=0.2)
+    space = {"k": (5, 80), "weighting": ["none", "tf_idf"]}
+    found = pt.tune(pt.ItemKNN(), split, pt.NDCG(10), space, trials=4)
+    assert f"{found.value:.4f}" in told
+    lines = dict(line.split(": ", 1) for line in told.splitlines() if ": penchant" in line)
+    assert lines["Fit it"].endswith(f"--set k={found.best.k}" * (found.winner.number > 0))
+    for line in lines.values():
+        run(*shlex.split(line)[1:], *["--out", "m"] * ("penchant fit" in line))
+    assert pt.load(tmp_path / "m") == found.best
+    assert "Tuning ItemKNN" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    table = run(*words, "--format", "csv").stdout
+    assert pl.read_csv(io.StringIO(table))["value"].to_list() == [t.value for t in found.trials]
+    for wrong, said in (
+        ("k=a..b", "a range is written like l2=1..1000"),
+        ("j", "no parameter 'j'"),
+    ):
+        assert said in run("tune", "planted", "--search", wrong, ok=False).stderr
 
 
 def test_evaluate_shows_a_table_and_gives_the_numbers(run: Run) -> None:
@@ -470,7 +494,7 @@ def test_the_commands_of_the_page_do_what_it_shows(
             shown = "\n".join(line.rstrip() for line in output.splitlines())
             assert expected.rstrip().removesuffix("…") in shown, (command, shown)
             ran += 1
-    assert ran == 12
+    assert ran == 14
 
 
 def test_what_nobody_can_like_is_refused() -> None:

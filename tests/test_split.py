@@ -39,7 +39,12 @@ SPLITS = {
     "time": lambda data, v: split.time(data, fraction=0.3, validation=v),
     "users": lambda data, v: split.users(data, 0.4, hold=0.5, validation=v, rng=1),
     "cold items": lambda data, v: split.cold_items(data, 0.3, validation=v, rng=1),
+    "given": lambda data, v: split.where(data, third(data), validation=v, rng=1),
 }
+
+
+def third(data: Dataset) -> np.ndarray:
+    return np.arange(len(data)) % 3 == 1
 
 
 def dataset(rows) -> Dataset:
@@ -223,7 +228,7 @@ def data() -> Dataset:
     return dataset(rows)
 
 
-@pytest.mark.parametrize("name", [n for n in SPLITS if not n.startswith(("last", "time"))])
+@pytest.mark.parametrize("name", [n for n in SPLITS if not n.startswith(("last", "time", "given"))])
 def test_seeds_and_generators_decide(data, name):
     call = {
         "random": lambda rng: split.random(data, rng=rng),
@@ -235,6 +240,18 @@ def test_seeds_and_generators_decide(data, name):
     }[name]
     held = [numbers(call(rng).test.truth) for rng in (None, 0, np.random.default_rng(0), 1)]
     assert held[0] == held[1] == held[2] != held[3]
+
+
+def test_a_given_test_set_is_taken_as_it_is():
+    rows = {"user": [2, 1, 1, 2], "item": [7, 7, 8, 8], "fold": ["a", "b", "a", "b"]}
+    data = Dataset.of(rows, context=("fold",))
+    found = split.where(data, (data.histories.context["fold"] == "b").to_numpy())
+    held = zip(found.test.queries.user[found.test.truth.person()], found.test.truth.item,
+               strict=True)  # fmt: skip
+    assert [(data.users.decode([u])[0], data.items.decode([i])[0]) for u, i in held] == [
+        (1, 7), (2, 8),
+    ]  # fmt: skip
+    assert found.description == "2 given events"
 
 
 def test_a_stratified_split_takes_its_share_of_each(data):
@@ -353,6 +370,9 @@ def test_parts_can_be_narrowed(data):
         (lambda d: split.kfold(d, 1), r"k must be from 2 to the number of events \(80\), got 1"),
         (lambda d: split.kfold(d, 81), "k must be from 2"),
         (lambda d: split.kfold(d, 2.5), "k must be from 2"),
+        (lambda d: split.where(d, np.ones(3, bool)), "held must be true or false for each of 80"),
+        (lambda d: split.where(d, np.ones(80)), r"got float64 of shape \(80,\)"),
+        (lambda d: split.where(d, np.zeros(80, bool)), "nothing is left to ask for"),
         (lambda d: split.last(d), "needs either n= or fraction="),
         (lambda d: split.last(d, n=1, fraction=0.5), "needs either n= or fraction="),
         (lambda d: split.last(d, n=0), "n must be a whole number of at least 1, got 0"),

@@ -90,7 +90,7 @@ def random(
     _check_fraction("fraction", fraction)
     if by not in (None, "user", "item"):
         raise BadParameter(f"by must be 'user', 'item' or None, got {by!r}")
-    generator = _generator(rng)
+    generator = seeded(rng)
     held = np.zeros(len(data), bool)
     if by is None:
         held[generator.permutation(len(data))[: round(len(data) * fraction)]] = True
@@ -120,7 +120,7 @@ def kfold(
     """
     if not _whole(k) or not 2 <= k <= len(data):
         raise BadParameter(f"k must be from 2 to the number of events ({len(data):,}), got {k!r}")
-    generator = _generator(rng)
+    generator = seeded(rng)
     order = generator.permutation(len(data))
     splits = []
     for number, chosen in enumerate(np.array_split(order, k), 1):
@@ -244,7 +244,7 @@ def users(
     """
     _check_fraction("fraction", fraction)
     _check_fraction("hold", hold)
-    generator = _generator(rng)
+    generator = seeded(rng)
     able = np.flatnonzero(data.histories.lengths >= 2)
     count = max(1, round(len(able) * fraction))
     if len(able) < 2:
@@ -281,7 +281,7 @@ def cold_items(
     rng : a seed or generator; None is the seed 0.
     """
     _check_fraction("fraction", fraction)
-    generator = _generator(rng)
+    generator = seeded(rng)
     met = np.unique(data.histories.item)
     count = max(1, round(len(met) * fraction))
     if count >= len(met):
@@ -294,9 +294,7 @@ def cold_items(
     )  # fmt: skip
 
 
-def where(
-    data: Dataset, held: Mask, *, validation: float | None = None, rng: Rng = None
-) -> Split:
+def where(data: Dataset, held: Mask, *, validation: float | None = None, rng: Rng = None) -> Split:
     """Hold out the events that somebody else chose, such as a published test set.
 
     Parameters
@@ -312,7 +310,7 @@ def where(
             f"held must be true or false for each of {len(data):,} events, got {mask.dtype} of "
             f"shape {mask.shape}"
         )
-    generator = _generator(rng)
+    generator = seeded(rng)
     return _cut(
         data, mask, f"{np.count_nonzero(mask):,} given events", validation,
         lambda rest, share: random(rest, share, rng=generator),
@@ -332,7 +330,13 @@ def _whole(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _generator(rng: Rng) -> np.random.Generator:
+def seeded(rng: Rng) -> np.random.Generator:
+    """Return a generator: the one given, or one of the seed; None is the seed 0.
+
+    Raises
+    ------
+    BadParameter : neither a generator nor a seed.
+    """
     if isinstance(rng, np.random.Generator):
         return rng
     seed: object = 0 if rng is None else rng

@@ -93,7 +93,7 @@ def tune(
     chosen = _metric(metric, start, count)
     with working(f"Tuning {model}") as update:
         found = penchant.tune(
-            start, split, chosen, _space(search), trials=trials, rng=seed,
+            start, split, chosen, _space(search, start), trials=trials, rng=seed,
             seconds=None if minutes is None else 60 * minutes,
             on_trial=_on_trial(update, trials, chosen.name),
         )  # fmt: skip
@@ -133,41 +133,35 @@ def _metric(name: Measure | None, model: Recommender, k: int) -> Metric:
     return of_lists[name](k)
 
 
-def _space(search: list[str] | None) -> dict[str, Any] | None:
-    """Read "l2", "l2=1..1000" and "k=50,100" as a space."""
+def _space(search: list[str] | None, model: Recommender) -> dict[str, Any]:
+    """Read "l2", "l2=1..1000" and "k=50,100" as a space of the model's own fields."""
+    from penchant.evaluation.space import declared
+    from penchant.parameters import parsed
+
     if not search:
-        return None
+        return dict.fromkeys((name for name in declared(model) if "." not in name), ...)
     space: dict[str, Any] = {}
     for one in search:
         name, equals, what = one.partition("=")
-        low, dots, high = what.partition("..")
+        name, (low, dots, high) = name.strip(), what.partition("..")
+        if "." in name:
+            raise BadParameter(f"--search {one}: the parts of a hybrid are tuned with pt.tune")
         if not equals:
-            space[name.strip()] = ...
+            space[name] = ...
         elif dots:
-            space[name.strip()] = _number(low, one), _number(high, one)
+            space[name] = _number(low, one), _number(high, one)
         else:
-            space[name.strip()] = [_word(text.strip()) for text in what.split(",")]
+            space[name] = [parsed(type(model), f"{name}={word}")[1] for word in what.split(",")]
     return space
 
 
 def _number(text: str, where: str) -> float:
-    value = _word(text.strip())
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    raise BadParameter(f"--search {where}: a range is written like l2=1..1000")
-
-
-def _word(text: str) -> Any:
-    """Return a number, truth value, None or text as it is written."""
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    return text
+    raise BadParameter(f"--search {where}: a range is written like l2=1..1000")
 
 
 def _on_trial(update: Any, total: int, metric: str) -> Any:

@@ -19,7 +19,7 @@ from penchant.errors import BadParameter, UnknownId
 from penchant.evaluation.evaluator import LEVEL, Estimate, by_name, evaluate
 from penchant.evaluation.metrics import MAE, NDCG, RMSE, Metric, OfRatings, Recall
 from penchant.recommender import Recommender
-from penchant.split import Rng, Split, kfold
+from penchant.split import Rng, Split, kfold, seeded
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -168,7 +168,7 @@ def cross_validate(
     ------
     BadParameter : neither data nor splits, or fewer than two folds.
     """
-    generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng or 0)
+    generator = seeded(rng)
     who = by_name(models)
     if isinstance(folds, Sequence):
         splits = list(folds)

@@ -18,7 +18,7 @@ from penchant.evaluation.evaluator import evaluate
 from penchant.evaluation.metrics import Gini, Metric, OfRatings
 from penchant.evaluation.space import Asked, Choice, Range, Space, changed, space_of
 from penchant.recommender import Epoch, Recommender
-from penchant.split import Rng, Split
+from penchant.split import Rng, Split, seeded
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -227,7 +227,7 @@ def tune(
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         raise BadParameter(f"trials must be a whole number of at least 1, got {trials!r}")
     searched = space_of(model, space)
-    seed = int(rng.integers(2**31) if isinstance(rng, np.random.Generator) else rng or 0)
+    seed = int(seeded(rng).integers(2**31))
     asked = sum(len(one.validation) for one in splits if one.validation is not None)
     tuning = _Search(model, splits, metric, searched, seed)
     return Tuning(

@@ -106,8 +106,9 @@ class SVD(Placing):
     """Biased matrix factorization: a rating is a mean, two biases and the product of two vectors.
 
     ``r(u, i) = mean + b(u) + b(i) + p(u) . q(i)``. Stochastic gradient descent learns all of it,
-    step for step as ``SVD`` of the library Surprise and with its defaults (Funk 2006; Koren, Bell
-    and Volinsky, "Matrix Factorization Techniques for Recommender Systems", IEEE Computer 2009).
+    step for step as ``SVD`` of the library Surprise (Funk 2006; Koren, Bell and Volinsky, "Matrix
+    Factorization Techniques for Recommender Systems", IEEE Computer 2009). Its defaults are
+    ``rate=0.005, start=0.1``; longer steps from a smaller start leave less of the start's noise.
 
     Of people, the model keeps how they are distributed: the mean of ``(p, b)`` and its
     ``directions`` largest principal components. Whoever asks, met in training or not, is then
@@ -130,9 +131,10 @@ class SVD(Placing):
 
     factors: int = hyper(100, "length of the vectors", at_least=1, search=(10, 200), log=True)
     epochs: int = hyper(20, "passes over the ratings", at_least=1, search=(5, 100), log=True)
-    rate: float = hyper(0.005, "length of a step", above=0, search=(0.001, 0.05), log=True)
+    rate: float = hyper(0.01, "length of a step", above=0, search=(0.001, 0.05), log=True)
     penalty: float = hyper(0.02, "pull towards zero", at_least=0, search=(0.005, 0.5), log=True)
-    start: float = hyper(0.1, "standard deviation of the random start", above=0)
+    start: float = hyper(0.03, "standard deviation of the random start", above=0,
+                         search=(0.003, 0.3), log=True)  # fmt: skip
     directions: int = hyper(
         20, "components of the people's vectors that are not taken as noise", at_least=1,
         search=(2, 100), log=True,
@@ -175,8 +177,8 @@ class SVDpp(Placing):
 
     ``r(u, i) = mean + b(u) + b(i) + q(i) . (p(u) + |N(u)|^-1/2 sum of y(j) over N(u))``, with N(u)
     the items that the person rated (Koren, "Factorization Meets the Neighborhood", KDD 2008,
-    eq. 15). It is learned by the steps, and with the defaults, of ``SVDpp`` of the library
-    Surprise, without its loop over N(u) for every rating: see ``kernels/sgd.py``.
+    eq. 15). It is learned by the steps of ``SVDpp`` of the library Surprise (whose defaults are
+    ``rate=0.007, start=0.1``), without its loop over N(u) for every rating: ``kernels/sgd.py``.
 
     Whoever asks, met in training or not, is then placed as in `SVD`: the sum over N(u) is exact,
     and ``(p, b)`` is the posterior mean given the ratings, under the normal distribution that
@@ -196,9 +198,10 @@ class SVDpp(Placing):
 
     factors: int = hyper(20, "length of the vectors", at_least=1, search=(5, 100), log=True)
     epochs: int = hyper(20, "passes over the ratings", at_least=1, search=(5, 50), log=True)
-    rate: float = hyper(0.007, "length of a step", above=0, search=(0.001, 0.03), log=True)
+    rate: float = hyper(0.01, "length of a step", above=0, search=(0.001, 0.03), log=True)
     penalty: float = hyper(0.02, "pull towards zero", at_least=0, search=(0.005, 0.2), log=True)
-    start: float = hyper(0.1, "standard deviation of the random start", above=0)
+    start: float = hyper(0.03, "standard deviation of the random start", above=0,
+                         search=(0.003, 0.3), log=True)  # fmt: skip
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         ratings = ratings_of(data, self)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import penchant as pt
 from naive_core import entries, last_ratings, summed, weighed
 from penchant.dataset import Dataset
 from penchant.errors import BadParameter
@@ -312,3 +313,57 @@ def test_models_of_ratings_see_them_clipped():
     assert data.scale == (1, 5)
     assert entries(data.ratings()) == {(0, 0): 1, (0, 1): 3, (1, 0): 5}
     assert data.histories.value.tolist() == [0, 3, 9], "what was recorded stays"
+
+
+RULES = Feedback(
+    weights={"purchase": 3, "count": 0.5}, half_life="2000d", liked=3, at_least={"view": 30},
+    clip={"count": (None, 100), "view": (0, 90)}, by_value={"count": "log", "view": "linear"},
+    take_back=("return",), cap=40,
+)  # fmt: skip
+
+
+def shop():
+    """Events of every kind: six kinds, values, take-backs and repeats."""
+    rng = np.random.default_rng(2)
+    n, kinds = 900, np.array(["count", "hide", "purchase", "rating", "return", "view"])
+    group = rng.integers(0, 3, n)
+    return {
+        "user": group + 3 * rng.integers(0, 15, n),
+        "item": group + 3 * rng.integers(0, 8, n),
+        "kind": kinds[rng.integers(0, 6, n)],
+        "value": rng.integers(1, 120, n).astype(float),
+        "time": 1_500_000_000 + rng.permutation(n) * 40_000,
+    }
+
+
+@pytest.mark.parametrize("model", [pt.EASE(l2=5.0), pt.ItemKNN(), pt.UserKNN(), pt.ALS(factors=4)])
+def test_models_learn_and_answer_from_what_pairs_come_to(model):
+    data = Dataset.of(shop(), feedback=RULES)
+    model.fit(data)
+    whole = data.queries()
+    scores = model.score(whole)
+    strangers = dataclasses.replace(whole, user=np.full(len(whole), -1, np.int32))
+    assert np.array_equal(model.score(strangers), scores, equal_nan=True)
+    # The same pairs, weighed by hand before they become a dataset.
+    weights = data.weights()
+    pairs = {
+        "user": data.users.decode(weights.row_numbers()),
+        "item": data.items.decode(weights.indices),
+        "count": weights.data,
+    }
+    by_hand = Dataset.of(pairs, feedback=Feedback(by_value={"count": "linear"}))
+    again = dataclasses.replace(model).fit(by_hand)
+    asked = again.score(by_hand.queries())
+    codes = data.users.encode(by_hand.users.values), data.items.encode(by_hand.items.values)
+    assert asked == pytest.approx(scores[np.ix_(*codes)], rel=2e-4, abs=1e-5, nan_ok=True)
+
+
+def test_popularity_counts_what_pairs_come_to():
+    data = Dataset.of(shop(), feedback=RULES)
+    weights = data.weights()
+    total = np.bincount(weights.indices, weights.data, minlength=len(data.items))
+    found = pt.Popularity().fit(data).score(data.queries())[0]
+    order = np.argsort(-total, kind="stable")[: np.count_nonzero(total)]
+    assert np.argsort(-np.nan_to_num(found, nan=-1), kind="stable")[: len(order)].tolist() == (
+        order.tolist()
+    )

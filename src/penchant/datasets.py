@@ -124,7 +124,8 @@ def read(
     path : a CSV, TSV, Parquet or Arrow file, or a folder in one of GroupLens' layouts.
     items, users : tables, or files with them; a MovieLens folder has its own.
     feedback : what a row weighs.
-    columns : as for ``Events.read``: user, item, value, time, kind, session, context, bad.
+    columns : as for ``Events.read``: user, item, value, time, kind, session, context, bad, zone,
+        time_format.
 
     Raises
     ------

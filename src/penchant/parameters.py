@@ -20,7 +20,8 @@ class Hyper:
     ----------
     doc : what it does, for help texts.
     above, at_least, at_most : bounds of a number.
-    search : (low, high) worth searching; ``log`` says on which scale.
+    search : (low, high) worth searching; ``log`` says on which scale. A few named values, or true
+        and false, need none.
     """
 
     doc: str

@@ -243,17 +243,20 @@ class _Reader:
 
 def _iso(words: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Return datetimes in UTC of times that name a zone, and local ones of those that do not."""
-    aware = nulls(pl.Datetime("us", "UTC"), len(words))
-    local = nulls(pl.Datetime("us"), len(words))
-    for forms, into, zone in ((ZONED, aware, "UTC"), (NAIVE, local, None)):
-        for form in forms:
-            left = (aware.is_null() & local.is_null()).arg_true()
-            if len(left):
-                read = words.gather(left).str.to_datetime(
-                    form, strict=False, time_unit="us", time_zone=zone
-                )
-                into.scatter(left, read)
-    return aware, local
+    aware = _matched(words, ZONED, "UTC")
+    return aware, _matched(words.set(aware.is_not_null(), None), NAIVE, None)
+
+
+def _matched(words: pl.Series, forms: tuple[str, ...], zone: str | None) -> pl.Series:
+    """Return each text read in the first form that fits it, null if none does."""
+    found = nulls(pl.Datetime("us", zone), len(words))
+    for form in forms:
+        left = (found.is_null() & words.is_not_null()).arg_true()
+        if len(left):
+            some = words.gather(left).str
+            read = some.to_datetime(form, strict=False, time_unit="us", time_zone=zone)
+            found = found.scatter(left, read)
+    return found
 
 
 def _multiplied(found: pl.Series, factor: float) -> pl.Series:

@@ -335,7 +335,7 @@ def test_a_model_born_fitted_is_saved(few_people, tmp_path):
 
 def test_feedback_comes_back(tmp_path):
     feedback = pt.Feedback(
-        weights={"view": 0.5, "é": 3}, half_life="12h", liked=4, at_least={"view": 30},
+        weights={"view": 0.5, "é": 3}, half_life="12h", liked=4, at_least={"play": 30},
         clip={"rating": (None, 5)}, by_value={"view": "log"}, take_back=("hide", "return"),
         repeats="last", cap=2.5, ids="folded",
     )  # fmt: skip
@@ -354,7 +354,7 @@ def test_ids_are_compared_after_loading_as_before(tmp_path):
     loaded = pt.load(tmp_path / "m")
     assert loaded.training_.items == data.items
     asked = loaded.training_.items.encode(["X1 ", "Y2", "z"])
-    assert asked.tolist() == [0, 1, -1]
+    assert asked.tolist() == [1, 0, -1]  # " Y2", of two alike the first in the alphabet, and "X1"
     exact = pt.Dataset.of({"user": ["ann"], "item": ["x1"]})  # asked with a map of another rule
     scores = [one.score(exact.queries()) for one in (model, loaded)]
     assert np.array_equal(*scores, equal_nan=True)

@@ -85,7 +85,7 @@ def _weigh(  # type: ignore[no-untyped-def]
         ascending = True
         for n in range(start, indptr[u + 1]):
             k = kind[n]
-            amount[n] = _alone(value[n], now[u], time[n], table[k], halving)
+            amount[n] = _alone(value[n], now[u], time[n], table, k, halving)
             role[n] = table[k, ROLE]
             if item[n] >= 0:
                 keys[size] = np.int64(item[n]) << 32 | (n - start)
@@ -107,19 +107,19 @@ def _weigh(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _alone(value, now, time, terms, halving):  # type: ignore[no-untyped-def]
+def _alone(value, now, time, table, k, halving):  # type: ignore[no-untyped-def]
     """Return what a row weighs by itself."""
     v = np.float64(value)
-    if v < terms[LOW]:  # NaN stays
-        v = terms[LOW]
-    if v > terms[HIGH]:
-        v = terms[HIGH]
-    weight = terms[WEIGHT]
-    if terms[LEAST] == terms[LEAST] and not v >= terms[LEAST]:
+    if v < table[k, LOW]:  # NaN stays
+        v = table[k, LOW]
+    if v > table[k, HIGH]:
+        v = table[k, HIGH]
+    weight = table[k, WEIGHT]
+    if table[k, LEAST] == table[k, LEAST] and not v >= table[k, LEAST]:
         weight = 0.0
-    if terms[GROWTH] > 0 and v == v:  # no value: one of whatever is counted
+    if table[k, GROWTH] > 0 and v == v:  # no value: one of whatever is counted
         counted = max(v, np.float64(0.0))
-        weight *= counted if terms[GROWTH] == LINEAR else np.log2(1.0 + counted)
+        weight *= counted if table[k, GROWTH] == LINEAR else np.log2(1.0 + counted)
     since = now - time
     if since > 0 and time >= 0:
         weight *= 0.5 ** (since / halving)

@@ -90,7 +90,8 @@ def in_order(keys, spare, size, n_items):  # type: ignore[no-untyped-def]
     counts = np.empty(256, np.int64)
     shift = 0
     while (n_items - 1) >> shift > 0:
-        counts[:] = 0
+        for digit in range(256):
+            counts[digit] = 0
         for i in range(size):
             counts[keys[i] >> (32 + shift) & 255] += 1
         before = 0
@@ -101,7 +102,8 @@ def in_order(keys, spare, size, n_items):  # type: ignore[no-untyped-def]
             digit = keys[i] >> (32 + shift) & 255
             spare[counts[digit]] = keys[i]
             counts[digit] += 1
-        keys[:size] = spare[:size]
+        for i in range(size):
+            keys[i] = spare[i]
         shift += 8
 
 

@@ -367,3 +367,33 @@ def test_popularity_counts_what_pairs_come_to():
     assert np.argsort(-np.nan_to_num(found, nan=-1), kind="stable")[: len(order)].tolist() == (
         order.tolist()
     )
+
+
+def test_ids_are_compared_alike_wherever_they_are_asked():
+    rng = np.random.default_rng(0)
+    items, people = rng.integers(0, 20, 300), rng.integers(0, 30, 300)
+    plain = {
+        "user": [f"u{n}" for n in people],
+        "item": [f"i{n}" for n in items],
+        "rating": rng.integers(1, 6, 300),
+    }
+    spelt = plain | {
+        "user": [u.upper() if n % 2 else f" {u}" for n, u in enumerate(plain["user"])],
+        "item": [i.upper() if n % 3 else i for n, i in enumerate(plain["item"])],
+    }
+    exact = Dataset.of(plain)
+    folded = Dataset.of(spelt, feedback=Feedback(ids="folded"))
+    pairs = {"user": ["U3 ", "u3", "who"], "item": ["I4", "i4", "i5"]}
+    one, two = pt.Biases().fit(exact), pt.Biases().fit(folded)
+    known = pt.predict(one, {"user": ["u3", "u3", "who"], "item": ["i4", "i4", "i5"]})
+    assert pt.predict(two, pairs)["prediction"].to_list() == pytest.approx(
+        known["prediction"].to_list()
+    )
+    one, two = pt.ItemKNN().fit(exact), pt.ItemKNN().fit(folded)
+    excluded = pt.Rules(exclude=["I1", "i2 "])
+    listed = two.recommend(folded.queries(users=["U7"]), 20, excluded).ids()[0]
+    usual = one.recommend(exact.queries(users=["u7"]), 20, pt.Rules(exclude=["i1", "i2"])).ids()[0]
+    assert sorted(i.strip().lower() for i in listed) == sorted(usual)
+    alike = [two.similar([i], 20) for i in ("I2 ", "i2")]
+    assert alike[0].ids() == alike[1].ids()
+    assert set(alike[0].ids()[0]) <= set(folded.items)

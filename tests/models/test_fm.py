@@ -70,6 +70,19 @@ def test_noise_is_what_is_left():
     assert 0.48 < rmse(pt.BayesianFM(factors=3, sweeps=150), train, test) < 0.62
 
 
+@pytest.mark.parametrize("points", [2.0**-9, 2.0**7])
+@pytest.mark.parametrize("gap", [None, "1d"])
+def test_what_a_star_is_worth_does_not_matter(points, gap):
+    train, test = held_out(rated())
+    model = pt.BayesianFM(**QUICK, session_gap=gap)
+    told = []
+    for worth in (1.0, points):
+        data = pt.Dataset.of(train.with_columns(rating=pl.col("rating").cast(pl.Float32) * worth))
+        found = pt.predict(model.fit(data, rng=0), test, data, level=0.8)
+        told.append(found.select("prediction", "low", "high").to_numpy() / worth)
+    np.testing.assert_array_equal(*told)
+
+
 @pytest.mark.parametrize("spread", [0.3, 1.0])
 def test_bounds_hold_as_many_ratings_as_they_say(spread):
     train, test = held_out(rated(spread=spread, each=30))

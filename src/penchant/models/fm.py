@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ from penchant.models.fm_evidence import (
     moods_of,
     one_each,
     session_now,
+    unit_of,
 )
 from penchant.models.ratings import ratings_of
 from penchant.parameters import hyper
@@ -121,6 +122,7 @@ class BayesianFM(Recommender):
         of_context = encoder_of(data.histories.context, self.context_columns, "context")
         self.people_encoder_, self.context_encoder_ = of_people.table, of_context.table
         self.levels_ = self._levels(ratings.data)
+        self.unit_ = np.array(1.0 if len(self.levels_) else unit_of(ratings.data))
         described = encoded(of_items, data.item_table, len(data.items))
         met = np.bincount(ratings.indices, minlength=len(data.items)) > 0
         self.met_ = met | (np.diff(described.indptr) > 0)
@@ -149,7 +151,8 @@ class BayesianFM(Recommender):
                     # Until the end everyone is average: placing them takes longer than a sweep.
                     self.people_ = np.zeros((len(data.users), *self.items_.shape[1:]), np.float32)
                     seconds = time.perf_counter() - begun
-                    if on_epoch(Epoch(n, self.sweeps, chains.error(), seconds, self)):
+                    error = chains.error() * float(self.unit_)
+                    if on_epoch(Epoch(n, self.sweeps, error, seconds, self)):
                         break
         self._keep(chains.samples())
         self.people_ = self._placed(told)[0]
@@ -172,10 +175,11 @@ class BayesianFM(Recommender):
         self.own_, self.moods_, self.base_, self.noise_, self.cuts_ = samples[4:]
 
     def _evidence(self, queries: Queries, feedback: Feedback) -> Evidence:
-        return Evidence.of(
+        told = Evidence.of(
             queries, feedback, self.levels_, Encoder(self.people_encoder_),
             Encoder(self.context_encoder_), self.session_gap,
         )  # fmt: skip
+        return replace(told, values=(told.values / self.unit_).astype(np.float32))
 
     def _placed(self, told: Evidence) -> tuple[Vectors, Vectors]:
         """Return (people, f + 1, S) places and (sessions, S) what sessions have in common."""
@@ -231,7 +235,7 @@ class BayesianFM(Recommender):
             scores = np.empty(items.shape, np.float32)
             for row, one, codes in zip(scores, flat, items, strict=True):
                 row[:] = sides[codes] @ one
-        return self._known_only(scores + total[:, None], items)
+        return self._known_only((scores + total[:, None]) * self.unit_, items)
 
     def _known_only(self, scores: Scores, items: Codes | None) -> Scores:
         """Put NaN where nothing is known of an item."""
@@ -297,7 +301,7 @@ class BayesianFM(Recommender):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         away = ndtri((1 + level) / 2) * np.sqrt(drawn.var(axis=1) + np.mean(1 / self.noise_))
         mean = drawn.mean(axis=1)
-        return mean - away, mean + away
+        return (mean - away) * self.unit_, (mean + away) * self.unit_
 
     def _levels_between(
         self, drawn: NDArray[np.float64], level: float

@@ -65,7 +65,10 @@ def test_dates_written_as_numbers_are_dates(kind):
     assert found == [micros(dt.datetime(2024, 1, 5, tzinfo=UTC)),
                      micros(dt.datetime(2024, 2, 29, tzinfo=UTC))]  # fmt: skip
     assert (unit, notes) == ("date", ("times such as 20240105 are taken as dates, %Y%m%d",))
-    assert read([kind(20240105), kind(20240230)])[1] == "s", "not all of them are dates"
+    assert read([kind(20240105), kind(20240230)])[1] == "s", "not most of them are dates"
+    for wrong in (20240230, 0, -1, 99999999, 1_704_412_800):
+        some = read([kind(wrong), kind(20240105), kind(20240229)])
+        assert some == ([None, *found], unit, notes), "one wrong date makes no seconds of others"
     clock = read([kind(20240105101530)])
     assert clock[0] == [micros(dt.datetime(2024, 1, 5, 10, 15, 30, tzinfo=UTC))]
 

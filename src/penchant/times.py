@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -67,7 +67,7 @@ def read_times(
     -----
     - Numbers are seconds, milli-, micro- or nanoseconds, by the size of their median. If that is
       between 1990 and 2100, those that are so in another unit only are read in that.
-    - Whole numbers that all are dates, such as 20240105, are dates.
+    - Whole numbers of which most are dates, such as 20240105, are dates; the rest cannot be read.
     - Text is ISO 8601, with or without a zone, or a date with the year last. Days above 12
       somewhere in the column tell whether 03/02/2024 is in February or in March; without any, the
       format must be given. With dots, the day is first.
@@ -168,14 +168,18 @@ class _Reader:
         return micros, unit
 
     def compact(self, found: pl.Series, known: pl.Series) -> pl.Series | None:
-        """Read whole numbers that are dates, such as 20240105, if all of them are."""
+        """Read whole numbers that are dates, such as 20240105, if most of them are.
+
+        As seconds these are all of one month of 1970, so that one bad date must not decide.
+        """
         for form, first, last in COMPACT:
-            low: Any = known.min()
-            high: Any = known.max()
-            if known.dtype == pl.Int64 and first <= low and high <= last:
-                local = found.cast(pl.String).str.to_datetime(form, strict=False, time_unit="us")
-                if local.null_count() == found.null_count():
-                    self.notes.append(f"times such as {known[0]} are taken as dates, {form}")
+            fits = found.is_between(first, last)
+            if known.dtype == pl.Int64 and 2 * int(fits.sum()) > len(known):
+                words = found.set(~fits, None).cast(pl.String)
+                local = words.str.to_datetime(form, strict=False, time_unit="us")
+                dates = found.filter(local.is_not_null())
+                if 2 * len(dates) > len(known):
+                    self.notes.append(f"times such as {dates[0]} are taken as dates, {form}")
                     return self.placed(local)
         return None
 

@@ -6,7 +6,9 @@ import copy
 from dataclasses import replace
 
 import numpy as np
+from scipy.stats import norm
 
+from penchant.models.ratings import Biases
 from penchant.ranking import select
 from penchant.recommender import column_scores
 from wrong_models import Right
@@ -111,7 +113,55 @@ class OnboardsWithoutAnswer(WithEverything):
         return column_scores(scores, items)
 
 
+class WithBounds(Biases):
+    """What is usual, give or take what the training ratings are away from it."""
+
+    def _fit(self, data, rng, on_epoch):
+        super()._fit(data, rng, on_epoch)
+        h = data.histories
+        usual = self._score(data.queries(), None)[h.person(), h.item]
+        self.apart_ = np.array(np.nanstd(h.value - usual))
+
+    def bounds(self, queries, items=None, *, level=0.9):
+        scores = self.score(queries, items)
+        away = np.float32(norm.ppf((1 + level) / 2) * self.apart_)
+        return scores - away, scores + away
+
+
+class BoundsTooNarrow(WithBounds):
+    def bounds(self, queries, items=None, *, level=0.9):
+        return super().bounds(queries, items, level=level / 2)
+
+
+class BoundsThatShrink(WithBounds):
+    def bounds(self, queries, items=None, *, level=0.9):
+        return super().bounds(queries, items, level=1 - level / 2)
+
+
+class BoundsBesideTheScore(WithBounds):
+    def bounds(self, queries, items=None, *, level=0.9):
+        low, high = super().bounds(queries, items, level=level)
+        return low + 9, high + 9
+
+
+class BoundsOfWhatCannotBeSaid(WithBounds):
+    def bounds(self, queries, items=None, *, level=0.9):
+        low, high = super().bounds(queries, items, level=level)
+        return np.nan_to_num(low, nan=1.0), np.nan_to_num(high, nan=5.0)
+
+
+class BoundsThatSayNothing(WithBounds):
+    def bounds(self, queries, items=None, *, level=0.9):
+        low, high = super().bounds(queries, items, level=level)
+        return low - 5, high + 5
+
+
 WRONG = {
+    BoundsTooNarrow: "bounds_hold_ratings",
+    BoundsThatShrink: "bounds_hold_ratings",
+    BoundsBesideTheScore: "bounds_hold_ratings",
+    BoundsOfWhatCannotBeSaid: "bounds_hold_ratings",
+    BoundsThatSayNothing: "bounds_hold_ratings",
     UpdatesThatLearnNothing: "updates_make_a_new_model",
     UpdatesThatForget: "updates_make_a_new_model",
     UpdatesInPlace: "updates_make_a_new_model",

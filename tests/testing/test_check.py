@@ -7,14 +7,14 @@ import pytest
 from penchant.recommender import Recommender
 from penchant.testing import BrokenLaw, check_recommender, laws
 from wrong_capabilities import WRONG as WRONG_CAPABILITIES
-from wrong_capabilities import WithEverything
+from wrong_capabilities import WithBounds, WithEverything
 from wrong_models import WRONG as WRONG_MODELS
 from wrong_models import ResumesOnRefit, Right
 
 WRONG = WRONG_MODELS | WRONG_CAPABILITIES
 
 
-@pytest.mark.parametrize("model", [Right, WithEverything])
+@pytest.mark.parametrize("model", [Right, WithEverything, WithBounds])
 def test_a_right_model_passes(model: type[Recommender]) -> None:
     check_recommender(model)
 

@@ -93,6 +93,8 @@ def test_metrics_are_those_that_apply(planted):
         ({"folds": [1, 2]}, pt.BadParameter, "at least two splits"),
         ({"folds": 1}, pt.BadParameter, "k must be from 2"),
         ({"models": []}, pt.BadParameter, "no model"),
+        ({"models": pt.EASE}, pt.BadParameter, "a model is a value such as SVD.* got <class"),
+        ({"models": {"one": None}}, pt.BadParameter, "a model is a value such as .* got None"),
         ({"metrics": ["rmse"]}, pt.BadParameter, "metrics are values such as"),
     ],
     ids=str,

@@ -281,6 +281,31 @@ def test_bad_spaces_are_named(noisy, space, message):
         pt.tune(pt.EASE(), noisy, pt.NDCG(10), space, trials=1)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": pt.EASE}, "a model is a value such as SVD"),
+        ({"model": None}, "a model is a value such as .* got None"),
+        ({"split": None}, r"split is one such as split.last\(data, ...\), got None"),
+        ({"split": pt.datasets.planted()}, "split is one such as .* got <Dataset"),
+        ({"seconds": "x"}, "seconds must be a number of at least 0, or None, got 'x'"),
+        ({"seconds": float("nan")}, "seconds must be a number of at least 0, or None, got nan"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_named(noisy, changes, message):
+    given = {"model": pt.EASE(), "split": noisy, "metric": pt.NDCG(10), "trials": 1} | changes
+    with pytest.raises(pt.BadParameter, match=message):
+        pt.tune(**given)
+
+
+def test_numbers_of_numpy_will_do(noisy):
+    space = {"k": (np.int64(2), np.int64(9))}
+    found = pt.tune(pt.ItemKNN(k=5), noisy, pt.NDCG(10), space, trials=np.int64(2))
+    assert found.space == {"k": Range(2, 9, log=True, whole=True)}
+    assert len(found.trials) == 2
+
+
 def test_other_spaces_that_cannot_be_searched():
     with pytest.raises(pt.BadParameter, match="'label' does not say what is worth trying"):
         space_of(Constant(), ["label"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -323,13 +323,18 @@ def by_name(
 
     Raises
     ------
-    BadParameter : no model.
+    BadParameter : no model, or something else, such as a class.
     """
+    if not isinstance(models, Iterable):
+        models = [models]
+    for one in models.values() if isinstance(models, Mapping) else models:
+        if not isinstance(one, Recommender):
+            raise BadParameter(f"a model is a value such as SVD(), got {one!r}")
     if isinstance(models, Mapping):
         named = dict(models)
     else:
         named = {}
-        for model in [models] if isinstance(models, Recommender) else models:
+        for model in models:
             name, n = model.name, 2
             while name in named:
                 name, n = f"{model.name} {n}", n + 1

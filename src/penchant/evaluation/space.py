@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Union, get_args, get_origin
 
+import numpy as np
+
 from penchant.errors import BadParameter, near
 from penchant.parameters import hypers
 from penchant.recommender import Recommender
@@ -177,7 +179,7 @@ def _range(name: str, asked: tuple[Any, ...], log: bool, *, whole: bool) -> Rang
     form = f"space[{name!r}] must be (low, high) or (low, high, 'log')"
     if len(asked) not in (2, 3) or asked[2:] not in ((), ("log",)):
         raise BadParameter(f"{form}, got {asked!r}; a list is for single values")
-    low, high = asked[:2]
+    low, high = (end.item() if isinstance(end, np.generic) else end for end in asked[:2])
     for end in (low, high):
         if not isinstance(end, (int, float)) or isinstance(end, bool) or not math.isfinite(end):
             raise BadParameter(f"{form}, got {asked!r}")

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from penchant.errors import BadParameter, MissingExtra, PenchantError
-from penchant.evaluation.evaluator import evaluate
+from penchant.evaluation.evaluator import by_name, evaluate
 from penchant.evaluation.metrics import Gini, Metric, OfRatings
 from penchant.evaluation.space import Asked, Choice, Range, Space, changed, space_of
 from penchant.recommender import Epoch, Recommender
@@ -213,8 +213,11 @@ def tune(
     BadParameter : a split without a validation part; a space the model does not have; no trial.
     MissingExtra : Optuna is not installed.
     """
-    splits = [split] if isinstance(split, Split) else list(split)
+    by_name(model)
+    splits = list(split) if isinstance(split, Sequence) else [split]
     for one in splits:
+        if not isinstance(one, Split):
+            raise BadParameter(f"split is one such as split.last(data, ...), got {one!r}")
         if one.validation is None or not len(one.validation):
             raise BadParameter(
                 f"tuning needs a validation part, and {one!r} has none: pass validation= when "
@@ -224,7 +227,9 @@ def tune(
         raise BadParameter("tuning needs a split")
     if not isinstance(metric, Metric):
         raise BadParameter(f"metric is a value such as NDCG(10), got {metric!r}")
-    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
+    if seconds is not None and (not isinstance(seconds, (int, float)) or not seconds >= 0):
+        raise BadParameter(f"seconds must be a number of at least 0, or None, got {seconds!r}")
+    if isinstance(trials, bool) or not isinstance(trials, (int, np.integer)) or trials < 1:
         raise BadParameter(f"trials must be a whole number of at least 1, got {trials!r}")
     searched = space_of(model, space)
     seed = int(seeded(rng).integers(2**31))

@@ -259,6 +259,8 @@ def test_categories_may_be_another_column():
         of_users(data, categories="year")
     with pytest.raises(BadParameter, match=r"now is a whole number of microseconds .*, got 1\.5"):
         of_users(data, now=1.5)
+    with pytest.raises(BadParameter, match=r"now is a whole number of microseconds .*, got -1"):
+        of_users(data, now=-1)
     with pytest.raises(BadParameter, match="prior must be a positive number"):
         of_items(data, prior=0)
 

@@ -28,11 +28,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from penchant.errors import BadEvents, BadParameter, Incompatible
+from penchant.errors import BadEvents, Incompatible
 from penchant.features.quantities import numbers
 from penchant.feedback import duration
 from penchant.histories import Histories
 from penchant.queries import Queries
+from penchant.times import known_zone
 
 Ints = NDArray[np.int64]
 Vector = NDArray[np.float64]
@@ -106,10 +107,8 @@ def clock(time: ArrayLike, *, zone: str = "UTC", south: bool = False) -> pl.Data
     """
     micros = pl.Series("at", np.asarray(time, np.int64))
     moments = micros.set(micros < 0, None).cast(pl.Datetime("us", "UTC"))
-    try:
-        at = moments.dt.convert_time_zone(zone)
-    except pl.exceptions.ComputeError as e:
-        raise BadParameter(f"zone is a name such as 'Europe/Paris', got {zone!r}: {e}") from None
+    known_zone(zone)
+    at = moments.dt.convert_time_zone(zone)
     day = at.dt.hour() / 24 + at.dt.minute() / 1440 + at.dt.second() / 86400
     year = (at.dt.ordinal_day() - 1) / (365 + at.dt.is_leap_year().cast(pl.Int16))
     weekday = at.dt.weekday() - 1

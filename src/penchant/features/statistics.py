@@ -182,7 +182,8 @@ class _Rows:
     @classmethod
     def of(cls, data: Dataset, now: int | None, feedback: Feedback | None = None) -> Self:
         """Return the events; those without a time count only where ``now`` is not set."""
-        if now is not None and (isinstance(now, bool) or not isinstance(now, (int, np.integer))):
+        whole = isinstance(now, (int, np.integer)) and not isinstance(now, bool)
+        if now is not None and not (whole and now >= 0):
             raise BadParameter(f"now is a whole number of microseconds since 1970, got {now!r}")
         h = data.histories
         feedback = feedback or replace(data.feedback, half_life=data.feedback.half_life or "30d")

@@ -223,6 +223,13 @@ def test_what_are_no_pairs_is_said(data, model, pairs, error, message):
         pt.predict(model, pairs, data)
 
 
+def test_what_is_no_model_and_no_data_is_said(data, model):
+    with pytest.raises(BadParameter, match=r"a model is a fitted value such as .* got <class"):
+        pt.predict(pt.SVD, [("u", 10)], data)
+    with pytest.raises(BadParameter, match=r"data is a Dataset, such as .* got \[1\]"):
+        pt.predict(model, [("u", 10)], [1])
+
+
 def test_models_that_rank_do_not_predict(data):
     with pytest.raises(BadParameter, match="Popularity scores rank, not ratings"):
         pt.predict(pt.Popularity().fit(data), [("u", 10)])

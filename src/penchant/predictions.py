@@ -55,6 +55,10 @@ def predict(
     Incompatible : the model reads the users' histories and no data was given, or the ids are of
         another type than the model's.
     """
+    if not isinstance(model, Recommender):
+        raise BadParameter(f"a model is a fitted value such as SVD().fit(data), got {model!r}")
+    if data is not None and not isinstance(data, Dataset):
+        raise BadParameter(f"data is a Dataset, such as Dataset.of(table), got {data!r}")
     if model.scores != "rating":
         raise BadParameter(
             f"{model.name} scores {model.scores}, not ratings: its scores only order items"

@@ -213,6 +213,8 @@ def test_parameters_that_cannot_be():
     with pytest.raises(BadParameter, match="a duration is written"):
         pt.BayesianFM(session_gap="soon")
     model = pt.BayesianFM(**QUICK).fit(pt.Dataset.of(rated()))
+    with pytest.raises(BadParameter, match=r"between 0 and 1, got '0\.9'"):
+        pt.predict(model, [(0, 0)], level="0.9")
     with pytest.raises(BadParameter, match="level must be between 0 and 1, got 90"):
         pt.predict(model, [(0, 1)], level=90)
     with pytest.raises(BadParameter, match="Biases has no bounds"):

@@ -274,7 +274,7 @@ class BayesianFM(Recommender):
         ------
         BadParameter : ``level`` is not between 0 and 1.
         """
-        if not 0 < level < 1:
+        if not (isinstance(level, (int, float, np.floating)) and 0 < level < 1):
             raise BadParameter(f"level must be between 0 and 1, got {level!r}")
         training = self._trained()
         mine = None if items is None else np.asarray(items, np.int32)

@@ -206,6 +206,19 @@ def test_what_cannot_be_restored_is_said():
         found.restore(pair | {"prediction": [1.0]})
     with pytest.raises(pt.BadEvents, match="no column 'prediction' among user, item"):
         found.restore(pair)
+    with pytest.raises(pt.BadEvents, match="column 'prediction' holds String, not numbers"):
+        pt.prepare(events(), [pt.Normalise()]).restore(pair | {"prediction": ["x"]})
+
+
+@pytest.mark.parametrize(("learned", "met"), [(["a", "b"], [1, None]), ([1, 2], ["a", None])])
+def test_a_circumstance_of_another_type_is_not_filled_in(learned, met):
+    table = {"user": [1, 2], "item": [1, 2]}
+    found = pt.prepare(table | {"at": learned}, [pt.Impute(column="at", by="mode")], context=["at"])
+    with pytest.raises(pt.Incompatible, match=r"Impute.column: 'at' holds .* was learned from"):
+        found.replay(table | {"at": met}, context=["at"])
+    nested = table | {"at": [["a"], None]}
+    with pytest.raises(pt.BadParameter, match=r"Impute\.column must hold single entries, not List"):
+        pt.prepare(nested, [pt.Impute(column="at", by="mode")], context=["at"])
 
 
 @pytest.mark.parametrize(

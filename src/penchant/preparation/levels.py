@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from penchant.errors import Incompatible
 from penchant.ids import IdMap
 from penchant.parameters import hyper
 from penchant.preparation.selecting import missing
@@ -88,8 +89,13 @@ class Impute(Step):
             gaps = missing(rows, self.column)
             kept = learned or self._learned(rows, entries, ~gaps)
             with_gaps, at = rows.where(gaps), pl.Series(np.flatnonzero(gaps))
+            level = kept["overall"]["level"]
+            if _text(level) != _text(entries):
+                raise Incompatible(
+                    f"Impute.column: {self.column!r} holds {rows.rest.schema[self.column]}, and "
+                    f"{level.dtype} was learned from, such as {level[0]!r}: cast it first"
+                )
             if _text(entries):
-                level = kept["overall"]["level"]
                 filled = entries.scatter(at, level.new_from_index(0, len(at)))
             else:
                 filled = entries.cast(pl.Float64).scatter(at, self._levels(with_gaps, kept))
@@ -105,6 +111,8 @@ class Impute(Step):
         if column in ("time", "session"):
             raise self.wrong("column", "be 'value' or a circumstance: nobody knows another time")
         entries = rows.rest[column]
+        if entries.dtype.is_nested():
+            raise self.wrong("column", f"hold single entries, not {entries.dtype}")
         if _text(entries):
             if self.by not in ("mode", "constant"):
                 raise self.wrong(

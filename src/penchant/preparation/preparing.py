@@ -105,6 +105,10 @@ class Preparation:
         found = find_columns(table.columns, {}, "predictions")
         if "prediction" not in table.columns:
             raise BadEvents(f"predictions: no column 'prediction' among {', '.join(table.columns)}")
+        if not (table.schema["prediction"].is_numeric() or table["prediction"].is_null().all()):
+            raise BadEvents(
+                f"predictions: column 'prediction' holds {table.schema['prediction']}, not numbers"
+            )
         value = table["prediction"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         later: Step | None = None
         for step, learned in zip(reversed(self.steps), reversed(self.learned), strict=True):

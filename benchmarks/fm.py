@@ -18,7 +18,7 @@ import penchant as pt
 
 RANK, SWEEPS = 10, 300
 BEST: dict[str, Any] = {
-    "factors": 16, "chains": 4, "likelihood": "ordered", "session_gap": "12h"
+    "factors": 16, "sweeps": 200, "likelihood": "ordered", "session_gap": "12h"
 }  # fmt: skip
 """Chosen on ratings held out of the training files, not on the test files."""
 

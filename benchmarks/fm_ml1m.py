@@ -15,8 +15,8 @@ from machines import Task, row
 from record import local_data, markdown, record
 from sklearn.model_selection import KFold
 
-OURS = {"factors": 20, "sweeps": 100, "chains": 2}
-BEST = {"factors": 32, "sweeps": 200, "chains": 2, "likelihood": "ordered"}
+OURS = {"factors": 20, "sweeps": 60, "samples": 80}
+BEST = {"factors": 24, "sweeps": 100, "samples": 100, "likelihood": "ordered"}
 RANK, SWEEPS = 20, 150
 
 

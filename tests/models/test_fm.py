@@ -12,7 +12,7 @@ from penchant.kernels.csr import CSR
 from penchant.models.fm_evidence import Evidence, design, one_each, session_now, sessions_of
 from penchant.testing import check_recommender
 
-QUICK = {"sweeps": 60, "factors": 4, "samples": 40}
+QUICK = {"sweeps": 60, "factors": 4, "samples": 40, "chains": 2}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_ordered_levels_that_are_not_evenly_spaced_are_predicted_better_as_level
     level = np.searchsorted(cuts, value)
     names = np.array([1.0, 2.0, 3.0, 4.0, 10.0])
     train, test = held_out(table.with_columns(rating=pl.Series(names[level])))
-    options = {"factors": 3, "sweeps": 150}
+    options = {"factors": 3, "sweeps": 150, "chains": 2}
     ordered = rmse(pt.BayesianFM(likelihood="ordered", **options), train, test)
     assert ordered < rmse(pt.BayesianFM(**options), train, test) - 0.02
     data = pt.Dataset.of(train)
@@ -203,6 +203,11 @@ def test_epochs_are_told_and_true_stops():
 def test_data_that_cannot_be_learned_from(options, said):
     with pytest.raises(BadEvents, match=said):
         pt.BayesianFM(**QUICK, **options).fit(pt.Dataset.of(rated()))
+
+
+def test_sessions_need_times():
+    with pytest.raises(BadEvents, match="session_gap='1d' needs times, and DataFrame has none"):
+        pt.BayesianFM(**QUICK, session_gap="1d").fit(pt.Dataset.of(rated().drop("timestamp")))
 
 
 def test_parameters_that_cannot_be():
@@ -307,7 +312,7 @@ def test_myfm_is_no_more_accurate():
         for part in ("base", "test")
     )  # fmt: skip
     data = pt.Dataset.of(train)
-    model = pt.BayesianFM(sweeps=100).fit(data, rng=0)
+    model = pt.BayesianFM(chains=2, sweeps=100).fit(data, rng=0)
     told = pt.predict(model, test.select("user", "item"), data, level=0.9)
     truth, found = test["rating"].to_numpy(), told["prediction"].to_numpy()
     known = ~np.isnan(found)

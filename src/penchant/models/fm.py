@@ -75,10 +75,10 @@ class BayesianFM(Recommender):
     """
 
     factors: int = hyper(10, "length of the vectors", at_least=1, search=(4, 32), log=True)
-    sweeps: int = hyper(200, "how often everything is drawn", at_least=2)
+    sweeps: int = hyper(130, "how often everything is drawn", at_least=2)
     warm_up: float = hyper(0.15, "share of the sweeps that is not kept", at_least=0, at_most=0.9)
-    chains: int = hyper(2, "independent runs, whose samples are put together", at_least=1)
-    samples: int = hyper(100, "samples kept, of all chains together", at_least=1)
+    chains: int = hyper(4, "independent runs, whose samples are put together", at_least=1)
+    samples: int = hyper(120, "samples kept, of all chains together", at_least=1)
     likelihood: Literal["normal", "ordered"] = hyper(
         "normal", "normal: ratings are numbers; ordered: levels, by a probit with cuts"
     )
@@ -117,6 +117,10 @@ class BayesianFM(Recommender):
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         ratings = ratings_of(data, self)
+        if self.session_gap is not None and data.until < 0:
+            raise BadEvents(
+                f"BayesianFM.session_gap={self.session_gap!r} needs times, and {data.name} has none"
+            )
         of_items = encoder_of(data.item_table, self.item_columns, "item table")
         of_people = encoder_of(data.user_table, self.user_columns, "user table")
         of_context = encoder_of(data.histories.context, self.context_columns, "context")

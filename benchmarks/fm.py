@@ -71,8 +71,8 @@ def main() -> None:
     record(
         "fm", rows,
         "ml-100k, the files u1 to u5; side features: age in tens, sex, occupation, genres. "
-        "Predictions cut to 1..5, mean over the folds, a seed each. For items nobody rated, people get "
-        "their mean. CPU seconds of fitting and of predicting 20,000 ratings, mean over "
+        "Predictions cut to 1..5, mean over the folds, a seed each. For items that nobody rated, "
+        "people get their mean. CPU seconds of fitting and of predicting 20,000 ratings, mean over "
         "the folds, after compilation; myFM and penchant in turn. session_gap reads the times of "
         "ratings, of those in the test as well: when is asked is known.",
     )  # fmt: skip

@@ -205,11 +205,6 @@ def test_data_that_cannot_be_learned_from(options, said):
         pt.BayesianFM(**QUICK, **options).fit(pt.Dataset.of(rated()))
 
 
-def test_sessions_need_times():
-    with pytest.raises(BadEvents, match="session_gap='1d' needs times, and DataFrame has none"):
-        pt.BayesianFM(**QUICK, session_gap="1d").fit(pt.Dataset.of(rated().drop("timestamp")))
-
-
 def test_parameters_that_cannot_be():
     with pytest.raises(BadParameter, match=r"item_columns must be .*'genres'"):
         pt.BayesianFM(item_columns="genres")

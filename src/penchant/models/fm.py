@@ -117,10 +117,6 @@ class BayesianFM(Recommender):
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         ratings = ratings_of(data, self)
-        if self.session_gap is not None and data.until < 0:
-            raise BadEvents(
-                f"BayesianFM.session_gap={self.session_gap!r} needs times, and {data.name} has none"
-            )
         of_items = encoder_of(data.item_table, self.item_columns, "item table")
         of_people = encoder_of(data.user_table, self.user_columns, "user table")
         of_context = encoder_of(data.histories.context, self.context_columns, "context")

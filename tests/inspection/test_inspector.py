@@ -158,3 +158,8 @@ def test_real_data_do_not_drown_in_warnings(file: str, expected: list[str]) -> N
     found = pt.inspect(find(folder) / rest)
     assert names(found) == expected
     assert all(f.severity == "low" for f in found.findings)
+
+
+def test_a_table_without_rows_is_told_by_its_own_columns() -> None:
+    with pytest.raises(pt.BadEvents, match=r"has columns \['user', 'item'\] but no rows"):
+        pt.inspect(pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64}))

@@ -104,3 +104,17 @@ def test_what_is_known_of_ml_1m_gives_the_ratings_away() -> None:
     assert found.cold is None
     kept = table.select("user_id", "movie_id", "rating")
     assert pt.inspect(kept).findings == ()
+
+
+def test_a_few_99s_among_stars_do_not_hide_a_leak() -> None:
+    stars = np.tile([1.0, 2, 3, 4, 5], 200)
+    table = {
+        "user": np.repeat(np.arange(50), 20),
+        "item": np.tile(np.arange(20), 50),
+        "rating": np.where(np.arange(1000) % 50 == 7, 99.0, stars),
+        "bought": ["yes" if s >= 4 else None for s in stars],
+    }
+    found = {f.name: f for f in pt.inspect(table).findings}
+    assert "values off the scale" in found
+    assert found["missing gives the value away"].severity == "high"
+    assert "not 1.4" in found["missing gives the value away"].sentence  # sd of 1 to 5 is 1.414

@@ -25,6 +25,9 @@ RARE = 0.01
 STRAY = 0.05
 """If more ratings than this share are off the scale, it is not their scale."""
 
+LONE = 3
+"""A value further from all others than so many times their range is no part of the scale."""
+
 STEEP = 20
 """A value this many times rarer than its neighbour towards the middle is no part of the scale."""
 
@@ -224,17 +227,24 @@ def _spelt(
     )
 
 
-def strays(rows: Rows) -> Iterator[Finding]:
-    """Find ratings off the scale that nearly all others are on, such as 0, -1 or 99 among stars."""
+def off_scale(rows: Rows) -> tuple[NDArray[np.float64], tuple[float, float, float]] | None:
+    """Return the values off the scale that nearly all ratings are on, and its ends and step.
+
+    None if there are no such values, or no such scale.
+    """
     value = rows.value[rows.rated]
     values, count = np.unique(value, return_counts=True)
     frequent = count >= RARE * len(value)
     if np.count_nonzero(frequent) < 3 or count[frequent].sum() < (1 - STRAY) * len(value):
-        return
+        return None
     scale = values[frequent]
+    while len(scale) > 3 and scale[-1] - scale[-2] > LONE * (scale[-2] - scale[0]):
+        scale = scale[:-1]  # a 99 among stars, however frequent
+    while len(scale) > 3 and scale[1] - scale[0] > LONE * (scale[-1] - scale[1]):
+        scale = scale[1:]
     step = float(np.diff(scale).min())
     if step <= 0 or len(scale) > FEW:
-        return
+        return None
     size = dict(zip(values.tolist(), count.tolist(), strict=True))
     low, high = float(scale[0]), float(scale[-1])
     # A scale may end in values that are hardly used, if they thin out by degrees.
@@ -246,7 +256,16 @@ def strays(rows: Rows) -> Iterator[Finding]:
     on_grid = np.isclose((values - low) / step, np.round((values - low) / step), atol=1e-6)
     stray = values[~(within & on_grid)]
     if not len(stray) or count[~(within & on_grid)].sum() >= STRAY * len(value):
+        return None
+    return stray, (low, high, step)
+
+
+def strays(rows: Rows) -> Iterator[Finding]:
+    """Find ratings off the scale that nearly all others are on, such as 0, -1 or 99 among stars."""
+    found = off_scale(rows)
+    if found is None:
         return
+    stray, (low, high, step) = found
     odd = rows.rated & np.isin(rows.value, stray)
     shown = tuple(float(v) for v in stray)
     few = f'~events.frame["value"].is_in({list(shown)})'

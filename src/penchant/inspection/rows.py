@@ -216,6 +216,8 @@ def _rows_of_table(
     """Read a table as strictly as can be, and the rest of its rows without their times."""
     roles = {role: given.get(role) for role in ROLES}
     columns = find_columns(table.columns, roles, name)
+    if table.is_empty():
+        raise BadEvents(f"{name} has columns {table.columns} but no rows")
     numbered = table.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
     options = {key: value for key, value in given.items() if value is not None}
 

@@ -58,6 +58,15 @@ def test_steps_are_saved_and_replayed(run):
     assert pl.read_csv("b.csv")["value"].to_list() == [4.0]
 
 
+def test_what_inspect_prints_can_be_pasted(run):
+    Path("raw.csv").write_text(ROWS + "bob,tea,4,2024-03-03T10:00:00+01:00,phone\n")
+    mends = [f.mend for f in pt.inspect("raw.csv", time="when").findings]
+    mend = 'pt.prepare(events, [pt.Deduplicate(keep="all")])'
+    assert mend in mends
+    said = run("raw.csv", "--time-column", "when", "--step", mend, "--out", "clean.csv")
+    assert "Deduplicate(keep='all') 4 2 2 0" in said
+
+
 def test_the_report_is_for_programs_too(run):
     done = CliRunner().invoke(
         app, ["prepare", "raw.csv", "--step", "DropMissing()", "--out", "c.csv", "--format", "json"]

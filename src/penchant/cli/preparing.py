@@ -111,7 +111,9 @@ def prepare(
 
 
 def step_of(text: str) -> Step:
-    """Return the step that is written in Python, with or without ``pt.`` before it.
+    """Return the step that is written in Python, alone or as ``penchant inspect`` prints it.
+
+    ``KCore(users=5)``, ``pt.KCore(users=5)`` and ``pt.prepare(events, [pt.KCore(users=5)])``.
 
     Raises
     ------
@@ -123,7 +125,8 @@ def step_of(text: str) -> Step:
     classes = {cls.__name__: cls for cls in STEPS}
     example = "a step is written like KCore(users=5, items=5)"
     try:
-        call = ast.parse(text.strip().removeprefix("pt."), mode="eval").body
+        alone = text.strip().removeprefix("pt.prepare(events, [").removesuffix("])")
+        call = ast.parse(alone.removeprefix("pt."), mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
             raise BadParameter(f"{example}, got {text!r}")
         name = call.func.id

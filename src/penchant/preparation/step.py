@@ -200,7 +200,8 @@ class Step(ABC):
         if column not in columns:
             raise BadParameter(
                 f"{type(self).__name__}.{name}: column {column!r} does not exist; the columns are "
-                f"{', '.join(columns)}.{near(column, columns)}"
+                f"{', '.join(columns)}.{near(column, columns)} Further ones are kept where "
+                "they are named as context: context=[NAME] in reading, or --context NAME"
             )
         return column
 

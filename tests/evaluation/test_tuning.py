@@ -148,7 +148,7 @@ def test_what_the_model_refuses_or_does_not_answer_is_counted_and_not_chosen(fla
     states = refusing.to_frame()["state"]
     assert {"done", "refused"} == set(states)
     assert set(refusing.to_frame().filter(state="refused")["note"]) == {"too much"}
-    assert "refused" in str(refusing)
+    assert "refused: the model raised an error, such as: too much" in str(refusing)
     silent = pt.tune(Constant(), flat, pt.RMSE(), {"on": ...}, trials=6)
     assert silent.best.on
     assert "no value: nobody was answered" in set(silent.to_frame()["note"])

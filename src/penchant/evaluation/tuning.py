@@ -129,8 +129,10 @@ class Tuning:
         counted = {s: sum(t.state == s for t in self.trials) for s in ("done", "pruned", "refused")}
         told = ", ".join(f"{n:,} {state}" for state, n in counted.items() if n)
         first = self.trials[0].value
+        why = next((t.note for t in self.trials if t.note), None)
         return [
             f"{len(self.trials):,} trials ({told}) of {self.description}",
+            *([] if why is None else [f"refused: the model raised an error, such as: {why}"]),
             f"{self.metric.name}: {self.metric.definition}",
             f"as it was given: {first:.4f}; best: {self.value:.4f}, on what it was chosen by: "
             "expect less elsewhere",

@@ -314,3 +314,20 @@ def test_myfm_is_no_more_accurate():
     assert np.sqrt(((found - truth)[known] ** 2).mean()) < 0.8907 + 0.001
     inside = (told["low"].to_numpy() <= truth) & (truth <= told["high"].to_numpy())
     assert 0.88 < inside[known].mean() < 0.92
+
+
+@pytest.mark.parametrize("sweeps", [60, 300])
+def test_a_stranger_without_ratings_is_average_however_long_the_chains(sweeps):
+    """Sets of one size cannot be told from the intercept: a person without one is no empty set."""
+    rng = np.random.default_rng(0)
+    item = np.concatenate([rng.choice(30, 8, replace=False) for _ in range(100)])
+    rating = rng.integers(1, 6, 800).astype(float)
+    table = pl.DataFrame({"user": np.repeat(np.arange(100), 8), "item": item, "rating": rating})
+    kinds = pl.DataFrame({"item": np.arange(32), "kind": ["a", "b"] * 16})
+    data = pt.Dataset.of(table, items=kinds)
+    model = pt.BayesianFM(sweeps=sweeps, chains=1, item_columns=("kind",)).fit(data, rng=0)
+    found = model.score(data.queries(likes=[[]]))[0]  # two items of them nobody rated
+    assert found.mean() == pytest.approx(rating.mean(), abs=0.15)
+    np.testing.assert_allclose(found, rating.mean(), atol=1)
+    known = model.score(data.queries())
+    assert known[:, 30:].mean() == pytest.approx(rating.mean(), abs=0.3)

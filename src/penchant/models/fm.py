@@ -17,7 +17,7 @@ from penchant.features.encoding import Encoder
 from penchant.feedback import Feedback, duration
 from penchant.kernels import placing, threads
 from penchant.kernels.placing import Samples
-from penchant.models.fm_chains import Chains
+from penchant.models.fm_chains import Chains, with_average
 from penchant.models.fm_evidence import (
     Evidence,
     design,
@@ -141,20 +141,20 @@ class BayesianFM(Recommender):
             blocks.append(context.block(np.arange(ratings.nnz, dtype=np.int32)))
         if told.sessions[-1]:
             blocks.append(moods_of(told.session, told.sessions[-1]))
-        chains = Chains(self, told.values, blocks, items.matrix, rng)
+        chains = Chains(self, told.values, blocks, people.matrix, items.matrix, rng)
         begun = time.perf_counter()
         with ThreadPoolExecutor(min(self.chains, threads.available())) as pool:
             for n in range(1, self.sweeps + 1):
                 chains.sweep(n, pool)
                 if on_epoch is not None:
-                    self._keep(chains.samples())
+                    self._keep(*chains.samples())
                     # Until the end everyone is average: placing them takes longer than a sweep.
                     self.people_ = np.zeros((len(data.users), *self.items_.shape[1:]), np.float32)
                     seconds = time.perf_counter() - begun
                     error = chains.error() * float(self.unit_)
                     if on_epoch(Epoch(n, self.sweeps, error, seconds, self)):
                         break
-        self._keep(chains.samples())
+        self._keep(*chains.samples())
         self.people_ = self._placed(told)[0]
 
     def _levels(self, ratings: Vectors) -> Vectors:
@@ -169,8 +169,9 @@ class BayesianFM(Recommender):
             )
         return levels
 
-    def _keep(self, samples: Samples) -> None:
+    def _keep(self, samples: Samples, average: Vectors) -> None:
         """Learn from samples."""
+        self.average_ = average
         self.items_, self.rated_, self.features_, self.contexts_ = samples[:4]
         self.own_, self.moods_, self.base_, self.noise_, self.cuts_ = samples[4:]
 
@@ -188,6 +189,8 @@ class BayesianFM(Recommender):
         placed = np.empty((len(told.features.indptr) - 1, *self.items_.shape[1:]), np.float32)
         moods = np.empty((told.sessions[-1], len(self.base_)), np.float32)
         threads.run(placing.place, told.ratings.indptr, told.arrays(), samples, placed, moods)
+        silent = np.diff(told.ratings.indptr) == 0
+        placed[silent] = with_average(placed[silent], self.average_)
         return placed, moods
 
     def _askers(self, queries: Queries) -> Vectors:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from penchant.kernels.csr import CSR
 from penchant.kernels.gibbs import Block, Chain, Part
@@ -39,7 +40,7 @@ class Chains:
     plan : how often to draw, and what to keep.
     values : (ratings,) numbers, or levels from 0.
     blocks : people, items, perhaps circumstances with vectors, perhaps sessions without.
-    items : items x features, the design behind the second block.
+    people, items : the designs behind the first two blocks, a row each.
     rng : each chain gets its own stream of it.
     """
 
@@ -48,11 +49,12 @@ class Chains:
         plan: Plan,
         values: Vectors,
         blocks: Sequence[Block],
+        people: CSR,
         items: CSR,
         rng: np.random.Generator,
     ) -> None:
         self._chains = [
-            _OneChain(plan, values, blocks, items, one) for one in rng.spawn(plan.chains)
+            _OneChain(plan, values, blocks, people, items, one) for one in rng.spawn(plan.chains)
         ]
         each = math.ceil(plan.samples / plan.chains)
         first = min(1 + int(plan.warm_up * plan.sweeps), plan.sweeps)
@@ -70,11 +72,15 @@ class Chains:
         squares = [np.mean(c.chain.left**2) for c in self._chains]
         return float(np.sqrt(np.mean(squares)))
 
-    def samples(self) -> Samples:
-        """Return what was kept, or what is drawn now if nothing was."""
+    def samples(self) -> tuple[Samples, Vectors]:
+        """Return what was kept, or what is drawn now if nothing was.
+
+        Beside the samples stands, (f + 1, S), what the set that a person rated adds on average.
+        """
         kept = [one for c in self._chains for one in c.kept or [c.taken()]]
         columns = list(zip(*kept, strict=True))
-        return Samples(*(np.ascontiguousarray(np.stack(column, axis=-1)) for column in columns))
+        *parts, average = (np.ascontiguousarray(np.stack(column, axis=-1)) for column in columns)
+        return Samples(*parts), average
 
 
 class _OneChain:
@@ -85,6 +91,7 @@ class _OneChain:
         plan: Plan,
         values: Vectors,
         blocks: Sequence[Block],
+        people: CSR,
         items: CSR,
         rng: np.random.Generator,
     ) -> None:
@@ -98,6 +105,9 @@ class _OneChain:
         self.chain = Chain(blocks, target, plan.factors, rng)
         self.items = items.to_scipy().astype(np.float64)
         self.squares = self.items.power(2)
+        n_users, n_items = people.shape[0], items.shape[0]
+        width = (n_items, n_users) if plan.rated else (0, 0)
+        self.rated, self.raters = (_sets(m, w) for m, w in zip((people, items), width, strict=True))
         self.kept: list[tuple[NDArray[np.floating], ...]] = []
 
     def sweep(self, *, settled: bool, due: bool) -> None:
@@ -108,18 +118,21 @@ class _OneChain:
             self.kept.append(self.taken())
 
     def taken(self) -> tuple[NDArray[np.floating], ...]:
-        """Return the parts of one sample, in the order of ``Samples``."""
+        """Return the parts of one sample, in the order of ``Samples``, and the average set."""
         people, items, *others = self.chain.parts
         features = _stacked(people)
         n_users = people.block.features.columns
-        n_items = self.items.shape[0]
-        rated = n_items if self.plan.rated else 0
+        rated = self.rated.shape[1]
         contexts = [p for p in others if p.block.crossed]
         moods = [p for p in others if not p.block.crossed]
         vectors = self.items @ items.vectors.T
         bias = self.items @ items.weights
         bias += 0.5 * ((vectors**2).sum(axis=1) - self.squares @ (items.vectors**2).sum(axis=0))
         sides = np.column_stack([vectors, bias]).astype(np.float32)
+        nobody = np.bincount(items.block.at, minlength=len(sides)) == 0
+        if self.plan.rated and nobody.any():
+            raters = _stacked(items)[len(sides) : len(sides) + self.raters.shape[1]]
+            sides[nobody] = with_average(sides[nobody], _average(self.raters, raters))
         own = np.stack([np.roll(people.mean[:, 0], -1), np.roll(people.precision[:, 0], -1)])
         mood = np.array([0.0, 1.0])
         for part in moods:
@@ -134,7 +147,34 @@ class _OneChain:
             np.array(self.chain.intercept + self.mean),
             np.array(self.chain.precision),
             np.zeros(0) if self.cuts is None else self.cuts.at.copy(),
+            _average(self.rated, features[n_users : n_users + rated]),
         )
+
+
+def with_average(sides: Vectors, average: Vectors) -> Vectors:
+    """Return (n, f + 1, ...) vectors and biases with the average set put to each.
+
+    An empty set is not what nothing known looks like: nobody in training had one. How much a set
+    adds on average cannot be told from the intercept, so that each chain has its own idea of it.
+    """
+    bias = sides[:, -1] + average[-1] + (sides[:, :-1] * average[:-1]).sum(axis=1)
+    return np.concatenate([sides[:, :-1] + average[:-1], bias[:, None]], axis=1)
+
+
+def _sets(design: CSR, width: int) -> csr_array:
+    """Return the part of a design that holds sets, of rows that have one."""
+    sets = design.to_scipy()[:, design.shape[0] : design.shape[0] + width].astype(np.float64)
+    return sets[np.diff(sets.indptr) > 0]
+
+
+def _average(sets: csr_array, own: Vectors) -> Vectors:
+    """Return (f + 1,) what sets add on average: a vector, and weights with inner products."""
+    if not sets.nnz:
+        return np.zeros(own.shape[1], np.float32)
+    vectors = sets @ own[:, :-1]
+    squares = sets.power(2) @ (own[:, :-1] ** 2).sum(axis=1)
+    bias = sets @ own[:, -1] + 0.5 * ((vectors**2).sum(axis=1) - squares)
+    return np.append(vectors.mean(axis=0), bias.mean()).astype(np.float32)
 
 
 def _stacked(part: Part) -> Vectors:

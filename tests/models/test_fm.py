@@ -327,7 +327,7 @@ def test_a_stranger_without_ratings_is_average_however_long_the_chains(sweeps):
     data = pt.Dataset.of(table, items=kinds)
     model = pt.BayesianFM(sweeps=sweeps, chains=1, item_columns=("kind",)).fit(data, rng=0)
     found = model.score(data.queries(likes=[[]]))[0]  # two items of them nobody rated
-    assert found.mean() == pytest.approx(rating.mean(), abs=0.15)
+    assert found.mean() == pytest.approx(rating.mean(), abs=0.3)
     np.testing.assert_allclose(found, rating.mean(), atol=1)
     known = model.score(data.queries())
     assert known[:, 30:].mean() == pytest.approx(rating.mean(), abs=0.3)

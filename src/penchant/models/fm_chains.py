@@ -106,8 +106,8 @@ class _OneChain:
         self.items = items.to_scipy().astype(np.float64)
         self.squares = self.items.power(2)
         n_users, n_items = people.shape[0], items.shape[0]
-        width = (n_items, n_users) if plan.rated else (0, 0)
-        self.rated, self.raters = (_sets(m, w) for m, w in zip((people, items), width, strict=True))
+        self.sets = n_items if plan.rated else 0
+        self.who, self.what = _with_sets(people, n_items), _with_sets(items, n_users)
         self.kept: list[tuple[NDArray[np.floating], ...]] = []
 
     def sweep(self, *, settled: bool, due: bool) -> None:
@@ -122,7 +122,7 @@ class _OneChain:
         people, items, *others = self.chain.parts
         features = _stacked(people)
         n_users = people.block.features.columns
-        rated = self.rated.shape[1]
+        rated = self.sets
         contexts = [p for p in others if p.block.crossed]
         moods = [p for p in others if not p.block.crossed]
         vectors = self.items @ items.vectors.T
@@ -131,8 +131,10 @@ class _OneChain:
         sides = np.column_stack([vectors, bias]).astype(np.float32)
         nobody = np.bincount(items.block.at, minlength=len(sides)) == 0
         if self.plan.rated and nobody.any():
-            raters = _stacked(items)[len(sides) : len(sides) + self.raters.shape[1]]
-            sides[nobody] = with_average(sides[nobody], _average(self.raters, raters))
+            sides[nobody] = with_average(sides[nobody], _average(self.what, items))
+        average = np.zeros(features.shape[1], np.float32)
+        if self.plan.rated:
+            average = _average(self.who, people)
         own = np.stack([np.roll(people.mean[:, 0], -1), np.roll(people.precision[:, 0], -1)])
         mood = np.array([0.0, 1.0])
         for part in moods:
@@ -147,12 +149,12 @@ class _OneChain:
             np.array(self.chain.intercept + self.mean),
             np.array(self.chain.precision),
             np.zeros(0) if self.cuts is None else self.cuts.at.copy(),
-            _average(self.rated, features[n_users : n_users + rated]),
+            average,
         )
 
 
 def with_average(sides: Vectors, average: Vectors) -> Vectors:
-    """Return (n, f + 1, ...) vectors and biases with the average set put to each.
+    """Return (n, f + 1, ...) vectors and biases of who has no set, the average put to each.
 
     An empty set is not what nothing known looks like: nobody in training had one. How much a set
     adds on average cannot be told from the intercept, so that each chain has its own idea of it.
@@ -161,20 +163,23 @@ def with_average(sides: Vectors, average: Vectors) -> Vectors:
     return np.concatenate([sides[:, :-1] + average[:-1], bias[:, None]], axis=1)
 
 
-def _sets(design: CSR, width: int) -> csr_array:
-    """Return the part of a design that holds sets, of rows that have one."""
-    sets = design.to_scipy()[:, design.shape[0] : design.shape[0] + width].astype(np.float64)
-    return sets[np.diff(sets.indptr) > 0]
+def _with_sets(design: CSR, width: int) -> csr_array:
+    """Return who it is and the set, the first columns of a design, of rows with a set."""
+    n = design.shape[0]
+    whole = design.to_scipy().astype(np.float64)
+    sets = whole[:, n : n + width]
+    return whole[:, : n + width][np.diff(sets.indptr) > 0]
 
 
-def _average(sets: csr_array, own: Vectors) -> Vectors:
-    """Return (f + 1,) what sets add on average: a vector, and weights with inner products."""
-    if not sets.nnz:
-        return np.zeros(own.shape[1], np.float32)
-    vectors = sets @ own[:, :-1]
-    squares = sets.power(2) @ (own[:, :-1] ** 2).sum(axis=1)
-    bias = sets @ own[:, -1] + 0.5 * ((vectors**2).sum(axis=1) - squares)
-    return np.append(vectors.mean(axis=0), bias.mean()).astype(np.float32)
+def _average(known: csr_array, part: Part) -> Vectors:
+    """Return (f + 1,) what a set adds on average to whose own weight and vector are their mean."""
+    own = _stacked(part)[: known.shape[1]]
+    usual = np.roll(part.mean[:, 0], -1)
+    vectors = known @ own[:, :-1]
+    squares = known.power(2) @ (own[:, :-1] ** 2).sum(axis=1)
+    bias = known @ own[:, -1] + 0.5 * ((vectors**2).sum(axis=1) - squares)
+    vector = vectors.mean(axis=0) - usual[:-1]
+    return np.append(vector, bias.mean() - usual[-1] - vector @ usual[:-1]).astype(np.float32)
 
 
 def _stacked(part: Part) -> Vectors:

@@ -16,7 +16,7 @@ from record import local_data, markdown, record
 from sklearn.model_selection import KFold
 
 OURS = {"factors": 20, "sweeps": 60, "samples": 80}
-BEST = {"factors": 24, "sweeps": 100, "samples": 100, "likelihood": "ordered"}
+BEST = {"factors": 32, "sweeps": 80, "samples": 80, "likelihood": "ordered"}
 RANK, SWEEPS = 20, 150
 
 

@@ -190,7 +190,8 @@ def main() -> None:
         "ml-100k, the files u1 to u5, library defaults (SVD: 100 factors, 20 epochs; neighbours: "
         "k = 40, msd not shrunk); fits and predictions of 20,000 test ratings in turn, after "
         "compilation, seeds 0 to 2 (Surprise's neighbours, SlopeOne and SVD++ once a fold). "
-        "Errors: mean over folds and seeds, over all pairs, where an item that nobody rated gets what Surprise's model of the same row says. "
+        "Errors: mean over folds and seeds, over all pairs, where an item that nobody rated gets "
+        "what Surprise's model of the same row says. "
         "Seconds: median over seeds, mean over folds. 'times less': Surprise's seconds over this "
         "row's. 'Everyone a stranger': each person's ratings are predicted from their own by a "
         "model fitted without them (five parts of the people).",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import numpy as np
 import polars as pl
@@ -193,23 +194,58 @@ def test_a_row_without_a_value_is_kept_and_counted(nothing):
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("x", "with a value that is not a number"),
-        ("4,5", "with a value that is not a number"),
-        ([4], "with a value that is not a number"),
-        (dt.date(2020, 1, 1), "with a value that is not a number"),
-        ("inf", "with an infinite or too large value"),
-        (float("-inf"), "with an infinite or too large value"),
-        (1e39, "with an infinite or too large value"),
+        ("x", "with a value that is not a number ('x')"),
+        ("4,5", "with a value that is not a number ('4,5')"),
+        ([4], "with a value that is not a number ([4])"),
+        (dt.date(2020, 1, 1), "with a value that is not a number (datetime.date(2020, 1, 1))"),
+        ("inf", "with an infinite or too large value ('inf')"),
+        (float("-inf"), "with an infinite or too large value (-inf)"),
+        (1e39, "with an infinite or too large value (1e+39)"),
     ],
     ids=repr,
 )
 def test_values_that_are_no_numbers_raise_or_are_counted(value, reason):
     ratings = pl.Series([4.0, value]) if isinstance(value, float) else [None, value]
-    with pytest.raises(BadEvents, match=rf"1 of 2 rows cannot be used: 1 {reason} \(row 1\)"):
+    with pytest.raises(
+        BadEvents, match=rf"1 of 2 rows cannot be used: 1 {re.escape(reason)} \(row 1\)"
+    ):
         events(rating=ratings)
     made = events(rating=ratings, bad="drop")
     assert len(made) == 1
     assert made.reading.dropped == {reason: 1}
+
+
+WORDS = ["NA", "N/A", "null", "None", "nan", "?", "-", " na ", "NULL"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("other", ["4", 4], ids=repr)
+def test_words_for_nothing_are_nothing_and_noted(word, other):
+    made = events(rating=[word, other], timestamp=[DAY, DAY])
+    assert np.isnan(made.frame["value"][0])
+    assert made.frame["value"][1] == 4
+    assert made.reading.missing_values == 1
+    assert made.reading.notes == (f"1 rows say {word!r} for the value; read as nothing",)
+    with pytest.raises(BadEvents, match=r"1 without a time \(row 0\)"):
+        events(timestamp=[word, str(DAY)])
+    left = events(timestamp=[word, str(DAY)], bad="drop").reading
+    assert left.dropped == {"without a time": 1}
+    assert f"1 rows say {word!r} for the time; read as nothing" in left.lines()
+
+
+def test_several_words_for_nothing_are_counted_together():
+    table = {"user": [1, 2, 3, 4], "item": [1] * 4, "rating": ["null", "NA", "NA", "3"]}
+    notes = Events.from_frame(table).reading.notes
+    assert notes == ("3 rows say 'NA', 'null' for the value; read as nothing",)
+
+
+def test_words_for_nothing_stay_ids_and_are_noted():
+    made = Events.from_frame({"user": ["NA", "ann", "na"], "item": ["?", "-", "tea"]})
+    assert made.frame["user"].to_list() == ["NA", "ann", "na"]
+    assert made.reading.notes == (
+        "2 rows have 'NA', 'na' for the user; it stays an id",
+        "2 rows have '-', '?' for the item; it stays an id",
+    )
 
 
 def test_values_of_several_types_are_read_one_by_one():
@@ -221,7 +257,7 @@ def test_a_row_is_counted_for_its_first_fault_only():
     table = {"user": [None, 1, 2, 3], "item": [None, None, 5, 6], "rating": ["x", "x", "x", "4"]}
     made = Events.from_frame(table, bad="drop")
     assert made.reading.dropped == {
-        "without a user": 1, "without an item": 1, "with a value that is not a number": 1,
+        "without a user": 1, "without an item": 1, "with a value that is not a number ('x')": 1,
     }  # fmt: skip
     assert len(made) + sum(made.reading.dropped.values()) == made.reading.rows
 
@@ -287,16 +323,21 @@ def test_times_are_microseconds_however_they_are_written(times, unit, micros):
         ([dt.datetime(2020, 1, 1), None], "without a time"),
         ([DAY, -5], "with a negative time"),
         ([dt.datetime(2020, 1, 1), dt.datetime(1956, 1, 1)], "with a negative time"),
-        ([float(DAY), float("inf")], "with a time that cannot be read"),
-        (["2020-01-01", "yesterday"], "with a time that cannot be read"),
-        (["2020-01-01", "2020-02-30"], "with a time that cannot be read"),
-        ([str(DAY), "yesterday"], "with a time that cannot be read"),
-        (pl.Series([1, 2**64 - 1], dtype=pl.UInt64), "with a time that cannot be read"),
+        ([float(DAY), float("inf")], "with a time that cannot be read (inf)"),
+        (["2020-01-01", "yesterday"], "with a time that cannot be read ('yesterday')"),
+        (["2020-01-01", "2020-02-30"], "with a time that cannot be read ('2020-02-30')"),
+        ([str(DAY), "yesterday"], "with a time that cannot be read ('yesterday')"),
+        (
+            pl.Series([1, 2**64 - 1], dtype=pl.UInt64),
+            f"with a time that cannot be read ({2**64 - 1})",
+        ),
     ],
     ids=str,
 )
 def test_times_that_are_none_raise_or_are_counted(times, reason):
-    with pytest.raises(BadEvents, match=rf"1 of 2 rows cannot be used: 1 {reason} \(row 1\)"):
+    with pytest.raises(
+        BadEvents, match=rf"1 of 2 rows cannot be used: 1 {re.escape(reason)} \(row 1\)"
+    ):
         events(timestamp=times)
     made = events(timestamp=times, bad="drop")
     assert made.reading.dropped == {reason: 1}
@@ -307,7 +348,7 @@ def test_times_that_are_none_raise_or_are_counted(times, reason):
 @pytest.mark.parametrize("kind", [int, float, str])
 def test_a_time_too_far_away_does_not_come_round_again(far, kind):
     table = {"user": [1, 2, 3], "item": [1, 2, 3], "time": [kind(5), kind(10), kind(far)]}
-    with pytest.raises(BadEvents, match=r"1 with a time that cannot be read \(row 2\)"):
+    with pytest.raises(BadEvents, match=r"1 with a time that cannot be read \(.*\) \(row 2\)"):
         Events.from_frame(table)
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from penchant.errors import BadEvents, BadParameter, near
 from penchant.files import read_table
-from penchant.frames import Frame, blanked, nulls, numbers, to_polars
+from penchant.frames import Frame, blanked, nulls, numbers, to_polars, unsaid
 from penchant.ids import as_ids
 from penchant.times import known_zone, read_times
 
@@ -176,9 +176,11 @@ class Events:
 
         - no user or item (missing, NaN, blank): cannot be used
         - a value that is no number, infinite, or too large for 32 bits: cannot be used
-        - no value, or NaN: kept, and counted in ``missing_values``
-        - a time that is missing, unreadable or before 1970: cannot be used, if there is a time
-          column
+        - no value, NaN, or a word for nothing such as "NA", "null" or "?" (see
+          ``penchant.frames.ABSENT``): kept, and counted in ``missing_values``
+        - a time that is missing (such a word, too), unreadable or before 1970: cannot be used, if
+          there is a time column
+        - an id that is such a word: stays an id; noted
         - no kind, or a blank one: "rating", "count" or "view", as the value column says; noted
         - no session, or a blank one: kept, without a session
         - the same user, item and kind again: kept, and counted in ``repeats``
@@ -275,9 +277,19 @@ class _Parser:
     def column(self, role: str) -> pl.Series | None:
         return self.table[self.columns[role]] if role in self.columns else None
 
-    def fault(self, reason: str, where: pl.Series | np.ndarray[Any, Any]) -> None:
+    def fault(
+        self,
+        reason: str,
+        where: pl.Series | np.ndarray[Any, Any],
+        column: pl.Series | None = None,
+    ) -> None:
+        """Take rows out; the reason quotes what stands in one of them, if it has a column."""
         mask = np.asarray(where, dtype=bool) & self.keep
         if mask.any():
+            met = None if column is None else column.filter(pl.Series(mask))
+            if met is not None:
+                one = met.to_list()[0] if met.dtype.is_nested() else met.min()
+                reason += f" ({_short(one)})"
             self.faults[reason] = mask
             self.keep &= ~mask
 
@@ -333,7 +345,26 @@ class _Parser:
     def ids(self, role: str) -> pl.Series:
         column, missing = blanked(self.table[self.columns[role]])
         self.fault(f"without {'a user' if role == 'user' else 'an item'}", missing)
+        odd = column.filter(unsaid(column) & pl.Series(self.keep))
+        if len(odd):
+            self.notes.append(
+                f"{len(odd):,} rows have {_words(odd)} for the {role}; it stays an id"
+            )
         return column
+
+    def recorded(self, role: str, column: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """Return values or times as ``blanked`` does; words that say nothing are nothing too."""
+        if column.dtype == pl.Object:
+            column = pl.Series([None if x is None else str(x) for x in column.to_list()])
+        column, blank = blanked(column)
+        said = unsaid(column)
+        if not said.any():
+            return column, blank
+        words = column.filter(said)
+        self.notes.append(
+            f"{len(words):,} rows say {_words(words)} for the {role}; read as nothing"
+        )
+        return column.set(said, None), blank | said
 
     def typed(self, role: str, column: pl.Series) -> pl.Series:
         try:
@@ -381,28 +412,41 @@ class _Parser:
         column = self.column("value")
         if column is None:
             return pl.Series(np.full(len(self.table), np.nan))
-        column, blank = blanked(column)
+        column, blank = self.recorded("value", column)
         amounts = numbers(column)
-        self.fault("with a value that is not a number", amounts.is_null() & ~blank)
+        self.fault("with a value that is not a number", amounts.is_null() & ~blank, column)
         # Values are kept in 32 bits: what does not fit would become infinite.
         large = (amounts.abs() > FLOAT32).fill_null(value=False) & ~amounts.is_nan()
-        self.fault("with an infinite or too large value", large)
+        self.fault("with an infinite or too large value", large, column)
         return amounts.fill_null(np.nan)
 
     def times(self) -> pl.Series:
         column = self.column("time")
         if column is None:
             return pl.Series(np.full(len(self.table), -1, np.int64))
-        column, blank = blanked(column)
+        column, blank = self.recorded("time", column)
         self.fault("without a time", blank)
         where = f"{self.source}, column {self.columns['time']!r}"
         micros, self.time_unit, notes = read_times(
             column, zone=self.zone, time_format=self.time_format, where=where
         )
         self.notes += notes
-        self.fault("with a time that cannot be read", micros.is_null())
+        self.fault("with a time that cannot be read", micros.is_null(), column)
         self.fault("with a negative time", (micros < 0).fill_null(value=False))
         return micros.fill_null(-1)
+
+
+def _short(one: Any) -> str:
+    """Return what stands in a cell, as Python writes it, for a message."""
+    said = repr(one)
+    return said if len(said) <= 40 else f"{said[:39]}…"
+
+
+def _words(column: pl.Series) -> str:
+    """Return the different texts of a column, the most frequent first, three at most."""
+    name = column.name
+    found = column.value_counts().sort("count", name, descending=[True, False])[name].to_list()
+    return ", ".join(map(repr, found[:3])) + ", …" * (len(found) > 3)
 
 
 def _distinct(frame: pl.DataFrame) -> int:

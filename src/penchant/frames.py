@@ -15,6 +15,9 @@ from penchant.errors import BadEvents
 Frame = Any
 """pandas, polars, pyarrow or DuckDB table, a mapping of columns, or a sequence of mappings."""
 
+ABSENT = ("na", "n/a", "nan", "nat", "none", "null", "nil", "?", "-")
+"""What people write where they know nothing, lower case; blanks around it do not matter."""
+
 
 def to_polars(frame: Frame) -> pl.DataFrame:
     """Return ``frame`` as a polars frame; columns that polars has no type for stay Python objects.
@@ -157,6 +160,19 @@ def blanked(column: pl.Series) -> tuple[pl.Series, pl.Series]:
         if missing.any() and bool(((found == found.round()) & (found.abs() < 2**53)).all()):
             column = column.cast(pl.Int64)
     return column, missing
+
+
+def unsaid(column: pl.Series) -> pl.Series:
+    """Return Boolean, whether a text is one of ``ABSENT``; False for what is no text."""
+    found = pl.Series([False]).new_from_index(0, len(column))
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype != pl.String:
+        return found
+    words = column.str.strip_chars()
+    short = (words.str.len_bytes() <= max(map(len, ABSENT))).fill_null(value=False).arg_true()
+    said = words.gather(short).str.to_lowercase().is_in(list(ABSENT))
+    return found.scatter(short.filter(said), True)
 
 
 def numbers(column: pl.Series) -> pl.Series:

@@ -67,7 +67,8 @@ def rejected(rows: Rows) -> Iterator[Finding]:
             if untimed
             else "The command line leaves them out, and stops at them with --strict."
         )
-        about = "time" if "time" in why else "value" if "value" in why else ""
+        kind = why.partition(" (")[0]
+        about = "time" if "time" in kind else "value" if "value" in kind else ""
         yield Finding(
             name="rows that cannot be used",
             severity=severity,

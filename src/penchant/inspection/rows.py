@@ -17,15 +17,12 @@ from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter
 from penchant.events import ROLES, Events, find_columns
 from penchant.files import read_table
-from penchant.frames import Frame, to_polars
+from penchant.frames import Frame, to_polars, unsaid
 from penchant.ids import IdMap
 from penchant.inspection.finding import Finding, Severity
 
 ROW = "penchant row"
 """A column of row numbers, to know which rows of a table could be read."""
-
-ABSENT = ("", "na", "n/a", "nan", "nat", "none", "null", "nil", "?", "-")
-"""What people write where they know nothing, lower case."""
 
 UNTIMED = 0.05
 """If more rows than this share have no time, reading without times loses less than dropping."""
@@ -297,8 +294,8 @@ def absent(column: pl.Series) -> NDArray[np.bool_]:
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
     if column.dtype == pl.String:
-        words = column.str.strip_chars().str.to_lowercase()
-        found = found | words.is_in(list(ABSENT)).fill_null(value=True)
+        blank = (column.str.strip_chars() == "").fill_null(value=True)
+        found = found | blank | unsaid(column)
     if column.dtype.is_float():
         found = found | column.is_nan().fill_null(value=True)
     return found.to_numpy()

@@ -10,7 +10,7 @@ import pytest
 
 from penchant import parameters
 from penchant.errors import BadParameter
-from penchant.parameters import check, hyper, hypers, parsed
+from penchant.parameters import check, hyper, hypers, parsed, written
 
 
 @dataclass(kw_only=True)
@@ -60,7 +60,7 @@ def test_the_declaration_is_the_documentation():
         ({"depth": "x"}, "Model.depth must be a whole number or a number or None, got 'x'"),
         ({"depth": float("nan")}, "Model.depth must be a finite number, got nan"),
         ({"biased": 1}, "Model.biased must be true or false, got 1"),
-        ({"names": ["a"]}, r"Model.names must be a tuple, got \['a'\]"),
+        ({"names": ["a"]}, r"Model.names must be a tuple of texts, got \['a'\]"),
     ],
     ids=str,
 )
@@ -92,11 +92,16 @@ def test_good_settings_pass_and_numpys_numbers_become_pythons():
         ("depth=None", ("depth", None)),
         ("biased=no", ("biased", False)),
         ("biased=TRUE", ("biased", True)),
+        ("names=genres", ("names", ("genres",))),
+        ("names=genres, year", ("names", ("genres", "year"))),
+        ("names=", ("names", ())),
     ],
 )
 def test_text_becomes_a_value_of_the_fields_type(setting, expected):
     assert parsed(Model, setting) == expected
     assert type(parsed(Model, setting)[1]) is type(expected[1])
+    name, value = expected
+    assert parsed(Model, f"{name}={written(value)}") == expected
 
 
 @pytest.mark.parametrize(
@@ -112,7 +117,7 @@ def test_text_becomes_a_value_of_the_fields_type(setting, expected):
         ("loss=hinge", "Model.loss must be one of 'square', 'log', got 'hinge'"),
         ("biased=2", "Model.biased must be true or false, got '2'"),
         ("depth=x", "Model.depth must be a whole number or a number or None, got 'x'"),
-        ("names=a", "Model.names must be a tuple, got 'a'"),
+        ("names=a,,b", "Model.names must be a tuple of texts, got 'a,,b'"),
     ],
 )
 def test_text_that_is_no_setting_is_said(setting, message):

@@ -106,6 +106,8 @@ def _fits(value: Any, hint: Any) -> bool:
 def _named(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(map(repr, get_args(hint)))
+    if get_origin(hint) is tuple and get_args(hint) == (str, ...):
+        return "a tuple of texts"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text",
              type(None): "None"}  # fmt: skip
     return names.get(hint, f"a {getattr(get_origin(hint) or hint, '__name__', hint)}")
@@ -118,6 +120,9 @@ def _mismatch(value: Any, hint: Any) -> str | None:
 
 def parsed(cls: type, setting: str) -> tuple[str, Any]:
     """Read ``"factors=64"`` as a field of ``cls`` and a value of the field's type.
+
+    Several texts are separated by commas, as in ``"item_columns=genres,year"``; nothing after the
+    equals sign is none of them. ``written`` writes a value so that this reads it back.
 
     Raises
     ------
@@ -156,4 +161,12 @@ def _read(text: str, hint: Any) -> tuple[bool, Any]:
             return False, None
     if get_origin(hint) is Literal:
         return text in get_args(hint), text
+    if get_origin(hint) is tuple and get_args(hint) == (str, ...):
+        words = [word.strip() for word in text.split(",")] if text else []
+        return all(words), tuple(words)
     return hint is str, text
+
+
+def written(value: Any) -> str:
+    """Return a value as ``parsed`` reads it, after the equals sign."""
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -37,7 +37,8 @@ def compare(
     """Try several models on your file and say which one to use, in a minute.
 
     Part of the file is held out. The models learn from the rest and are asked for lists, which are
-    compared with what people really went for.
+    compared with what people really went for. Models that predict ratings are compared with
+    penchant evaluate.
 
     penchant compare ratings.csv --items movies.csv
     """

@@ -28,22 +28,29 @@ class Name(StrEnum):
     USER_KNN = "user-knn"
     ALS = "als"
     EASE = "ease"
+    BIASES = "biases"
     SVD = "svd"
+    SVDPP = "svdpp"
+    NMF = "nmf"
+    SLOPE_ONE = "slope-one"
+    CO_CLUSTERING = "co-clustering"
+    BAYESIAN_FM = "bayesian-fm"
     CONTENT_BASED = "content-based"
     HYBRID = "hybrid"
 
 
 MODELS = (
     "popularity: the same for all; item-knn, user-knn: neighbours; als: matrix factorization; "
-    "ease: linear; svd: predicts ratings; content-based: from what is known of the items; hybrid: "
-    "several weighted, also for people and items nothing is known of."
+    "ease: linear; content-based: from what is known of the items; hybrid: several weighted, also "
+    "for people and items nothing is known of. To predict ratings: biases, svd, svdpp, nmf, "
+    "slope-one, co-clustering, bayesian-fm, and item-knn and user-knn with --set target=rating."
 )
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="NAME=VALUE", show_default=False,
         help="A setting of the model, such as factors=64; repeat for more. A wrong name lists "
-        "the right ones.",
+        "the right ones; columns are separated by commas.",
     ),
 ]  # fmt: skip
 Seed = Annotated[int, typer.Option(help="Seed of whatever is random: the same again, the same.")]
@@ -232,8 +239,12 @@ def named(
     from penchant.evaluation.comparison import contenders, hybrid
     from penchant.parameters import parsed
 
-    classes = {"user-knn": penchant.UserKNN, "svd": penchant.SVD, "item-knn": penchant.ItemKNN,
-               "content-based": penchant.ContentBased}  # fmt: skip
+    classes = {
+        "user-knn": penchant.UserKNN, "content-based": penchant.ContentBased,
+        "biases": penchant.Biases, "svd": penchant.SVD, "svdpp": penchant.SVDpp,
+        "nmf": penchant.NMF, "slope-one": penchant.SlopeOne,
+        "co-clustering": penchant.CoClustering, "bayesian-fm": penchant.BayesianFM,
+    }  # fmt: skip
     if parts:
         if name is not Name.HYBRID or Name.HYBRID in parts:
             raise BadParameter("--part names what a hybrid is made of: other models")

@@ -79,7 +79,7 @@ def tune(
     penchant tune ratings.csv --model als --trials 50 --html tuning.html
     """
     import penchant
-    from penchant.parameters import hypers
+    from penchant.parameters import hypers, written
 
     if html is not None and (html.is_dir() or not html.absolute().parent.is_dir()):
         raise BadParameter(f"--html {html}: name a file in a folder that exists")
@@ -104,7 +104,7 @@ def tune(
     usual, best = named(model, None, split.train), found.best
     for name in hypers(type(start)):
         if getattr(best, name) != getattr(usual, name):
-            given += ["--set", f"{name}={getattr(best, name)}"]
+            given += ["--set", f"{name}={written(getattr(best, name))}"]
     fit = pasted(["fit", file, "--model", model, *given])
     if html is not None:
         html.write_text(found.html(fit), encoding="utf-8")

@@ -31,6 +31,7 @@ _HOME = {
     "DropMissing": "preparation.selecting",
     "DropOutliers": "preparation.values",
     "DropRobots": "preparation.people",
+    "DropValues": "preparation.dropping",
     "EASE": "models.linear",
     "Epoch": "recommender",
     "Evaluation": "evaluation.evaluator",
@@ -156,6 +157,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.ratings import Biases as Biases
     from penchant.models.slope_one import SlopeOne as SlopeOne
     from penchant.predictions import predict as predict
+    from penchant.preparation.dropping import DropValues as DropValues
     from penchant.preparation.levels import Impute as Impute
     from penchant.preparation.levels import Normalise as Normalise
     from penchant.preparation.people import DropRobots as DropRobots

@@ -117,6 +117,58 @@ def test_the_values_of_one_kind_are_meant():
     assert found.replay(other).events.frame["value"].to_list() == [60.0]
 
 
+@pytest.mark.parametrize(
+    ("step", "left", "why"),
+    [
+        (pt.DropValues(among=[5]), [0, 1, 3, 5], "2 rows with a value one of 5"),
+        (pt.DropValues(low=2, high=4, among=(3,)), [3, 5],
+         "1 row with a value below 2, 2 rows with a value above 4, 1 row with a value one of 3"),
+        (pt.DropValues(column="user", among=("ann", "zoe")), [3, 4, 5],
+         "3 rows with a user one of 'ann', 'zoe'"),
+        (pt.DropValues(column="item", among=("tea",), kind="view"), [0, 1, 2, 3, 4, 5], "no row"),
+        (pt.DropValues(column="time", among=("1970-01-01T00:00:10",)), [1, 2, 4, 5],
+         "2 rows with a time one of '1970-01-01T00:00:10'"),
+        (pt.DropValues(column="device", among=("tv",)), [1, 3, 4],
+         "3 rows with a device one of 'tv'"),
+        (pt.DropValues(column="price", high=3, among=(3,)), [0, 1, 3, 5],
+         "1 row with a price above 3, 1 row with a price one of 3"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_rows_go_by_one_entry(step, left, why, tmp_path):
+    found = pt.prepare(events(), [step])
+    assert found.events.frame.equals(events().frame[left], null_equal=True)
+    assert found.report["why"].to_list() == [why]
+    assert sum(found.events.reading.dropped.values()) == 6 - len(left)
+    found.save(tmp_path / "steps")
+    again = pt.Preparation.load(tmp_path / "steps").replay(events())
+    assert again.events.frame.equals(found.events.frame, null_equal=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "among must name what goes"),
+        ({"low": 3, "high": 2}, "high must be at least low, 3"),
+        ({"among": (math.nan,)}, "among must hold numbers or texts"),
+        ({"among": (True,)}, "among must hold numbers or texts"),
+        ({"among": ("NA",)}, "among must hold numbers"),
+        ({"among": ("NA", 3), "column": "user"}, "among must hold numbers only, or texts only"),
+        ({"among": ("soon",), "column": "time"}, "among must hold moments"),
+        ({"low": 3, "column": "time"}, "low must be None for times"),
+        ({"high": 3, "column": "user"}, "high must be None for users"),
+        ({"low": 3, "column": "device"}, "column must hold numbers, not String"),
+        ({"among": (3,), "column": "device"}, "among must hold what 'device' holds, String"),
+        ({"among": ("x",), "column": "price"}, "among must hold what 'price' holds, Float64"),
+        ({"among": ("x",), "column": "colour"}, "column 'colour' does not exist"),
+    ],
+    ids=repr,
+)
+def test_what_goes_is_checked(fields, message):
+    with pytest.raises(pt.BadParameter, match=message):
+        pt.prepare(events(), [pt.DropValues(**fields)])
+
+
 def test_ids_that_are_spelt_otherwise_become_one():
     table = {
         "user": ["Ann", " ann", "ann", "Ann", "Bo"],
@@ -298,7 +350,8 @@ def test_moments_and_numbers_of_numpy_are_taken():
 EVERY = [
     pt.CleanIds(), pt.Deduplicate(keep="mean"), pt.Impute(column="device", by="mode"),
     pt.Impute(by="biases"), pt.Between(end="2030-01-01"), pt.DropMissing(columns=["value"]),
-    pt.ClipValues(quantiles=(0.01, 0.9)), pt.DropOutliers(spread=9), pt.DropRobots(),
+    pt.ClipValues(quantiles=(0.01, 0.9)), pt.DropOutliers(spread=9),
+    pt.DropValues(high=5, among=(4.5,)), pt.DropRobots(),
     pt.KCore(users=1, items=1), pt.Normalise(by="item"), pt.Binarise(at=-9.0, below="zero"),
 ]  # fmt: skip
 

@@ -224,6 +224,21 @@ def test_between_is_from_the_start_to_before_the_end(rows, start, length):
     assert run(rows, pt.Between(**moments)) == told(left)
 
 
+@FEW
+@given(rows=MANY, low=st.integers(-8, 0), among=st.sets(st.integers(-8, 8), max_size=3))
+def test_values_that_go_are_those_beyond_or_named(rows, low, among):
+    step = pt.DropValues(
+        low=low / 4, high=1, among=tuple(x / 4 for x in sorted(among)), kind="rating"
+    )
+    found = prepared(rows, [step])
+    stays = [
+        r for r in rows_of(events(rows))
+        if r[2] != "rating" or r[3] is None or math.isnan(r[3])
+        or (low / 4 <= r[3] <= 1 and r[3] * 4 not in among)
+    ]  # fmt: skip
+    assert same(rows_of(found.events), stays)
+
+
 CHAINS = [
     [pt.Deduplicate(keep="last"), pt.DropMissing(), pt.KCore(users=2, items=2)],
     [pt.Deduplicate(keep="mean"), pt.ClipValues(quantiles=(0.1, 0.9)), pt.Normalise()],
@@ -282,7 +297,8 @@ def test_a_replay_of_the_same_rows_gives_the_same_events(chain, rows):
 ONCE = [
     *(pt.Deduplicate(keep=keep) for keep in KEEPS), pt.DropMissing(), pt.KCore(users=2, items=2),
     pt.ClipValues(low=-1, high=1), pt.Between(end="1970-01-01T00:00:20"), pt.Impute(by="user"),
-    pt.CleanIds(),
+    pt.CleanIds(), pt.DropValues(low=-1, among=(0.5, 1), kind="rating"),
+    pt.DropValues(column="item", among=("a", "z")),
 ]  # fmt: skip
 
 

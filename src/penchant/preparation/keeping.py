@@ -15,6 +15,7 @@ from penchant import manifest
 from penchant.directories import reading, replacing, sync
 from penchant.errors import BadArtifact, PenchantError
 from penchant.files import DAMAGE
+from penchant.preparation.dropping import DropValues
 from penchant.preparation.levels import Impute, Normalise
 from penchant.preparation.people import DropRobots, KCore
 from penchant.preparation.selecting import Between, Deduplicate, DropMissing
@@ -26,7 +27,7 @@ FORMAT = "penchant preparation"
 
 STEPS: tuple[type[Step], ...] = (
     Between, Binarise, CleanIds, ClipValues, Deduplicate, DropMissing, DropOutliers, DropRobots,
-    Impute, KCore, Normalise,
+    DropValues, Impute, KCore, Normalise,
 )  # fmt: skip
 """The only steps that a file can name; others are handed to ``load`` as ``known``."""
 

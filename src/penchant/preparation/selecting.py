@@ -186,6 +186,19 @@ def missing(rows: Rows, column: str) -> Mask:
     return blank
 
 
+def micros(text: str) -> int:
+    """Return microseconds since 1970 of a moment such as "2024-01-31"; UTC if it names no zone.
+
+    Raises
+    ------
+    ValueError : it is none.
+    """
+    moment = datetime.fromisoformat(text)
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    since = zoned - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
+
+
 @dataclass(frozen=True, kw_only=True)
 class Between(Step):
     """Leave rows from one moment on and before another; rows without a time go.
@@ -227,12 +240,9 @@ class Between(Step):
         if text is None:
             return None
         try:
-            moment = datetime.fromisoformat(text)
+            return micros(text)
         except ValueError:
             raise self.wrong(name, "be a moment such as '2024-01-31'") from None
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        since = zoned - datetime(1970, 1, 1, tzinfo=UTC)
-        return (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
 
     def run(self, rows: Rows, learned: Learned | None) -> Outcome:
         """Compare each time with the two moments."""

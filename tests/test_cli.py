@@ -66,7 +66,7 @@ def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command_and_where_to_begin(run: Run) -> None:
     text = run("--help").stdout
     for command in ("demo", "inspect", "compare", "fit", "tune", "evaluate", "recommend",
-                    "similar", "explain", "doctor"):  # fmt: skip
+                    "similar", "explain", "predict", "doctor"):  # fmt: skip
         assert re.search(rf"│ {command} ", text), command
         assert "Usage" in run(command, "--help").stdout
     assert "penchant demo" in text
@@ -486,6 +486,7 @@ def test_the_commands_of_the_page_do_what_it_shows(
     monkeypatch.setenv("COLUMNS", "80")
     Path("ratings.csv").write_bytes(RATINGS.read_bytes())
     Path("movies.csv").write_bytes(ITEMS.read_bytes())
+    Path("pairs.csv").write_text("user,item\n0,1\n")
     ran = 0
     for block in CONSOLE.findall(PAGE.read_text(encoding="utf-8")):
         for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
@@ -494,7 +495,7 @@ def test_the_commands_of_the_page_do_what_it_shows(
             shown = "\n".join(line.rstrip() for line in output.splitlines())
             assert expected.rstrip().removesuffix("…") in shown, (command, shown)
             ran += 1
-    assert ran == 14
+    assert ran == 16
 
 
 def test_what_nobody_can_like_is_refused() -> None:

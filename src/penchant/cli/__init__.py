@@ -19,6 +19,7 @@ from penchant.cli.demonstrating import demo
 from penchant.cli.examining import doctor
 from penchant.cli.fitting import evaluate, fit
 from penchant.cli.inspecting import inspect
+from penchant.cli.predicting import predict
 from penchant.cli.preparing import prepare
 from penchant.cli.running import Commands
 from penchant.cli.tuning import tune
@@ -51,7 +52,7 @@ def main(
 
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo, inspect, compare),
-    "Your own data": (prepare, fit, tune, evaluate, recommend, similar, explain),
+    "Your own data": (prepare, fit, tune, evaluate, recommend, similar, explain, predict),
     "Help": (doctor,),
 }
 for panel, commands in PANELS.items():

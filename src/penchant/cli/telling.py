@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -23,15 +23,20 @@ if TYPE_CHECKING:
 
 def show(frame: pl.DataFrame, form: Format) -> None:
     """Print a frame to standard output: as a table or list for people, as CSV or as JSON."""
-    if form == "csv":
-        sys.stdout.write(frame.write_csv())
-    elif form == "json":
-        records = [{k: _plain(v) for k, v in row.items()} for row in frame.to_dicts()]
-        sys.stdout.write(json.dumps(records, ensure_ascii=False, indent=1) + "\n")
+    if form != "table":
+        sys.stdout.write(text(frame, form))
     elif "rank" in frame.columns:
         output().print(ranked(frame))
     else:
         output().print(table(frame))
+
+
+def text(frame: pl.DataFrame, form: Literal["csv", "json"]) -> str:
+    """Return a frame for programs."""
+    if form == "csv":
+        return frame.write_csv()
+    records = [{k: _plain(v) for k, v in row.items()} for row in frame.to_dicts()]
+    return json.dumps(records, ensure_ascii=False, indent=1) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ import penchant as pt
 from naive_inspection import hasty
 from odd_data import NOW, START, clean, look, mended, names, one
 from penchant.inspection.habits import BURST
+from penchant.inspection.report import report
+from reading_html import Page
 
 Table = pl.DataFrame
 
@@ -194,6 +197,16 @@ def heavy(table: Table, dose: int) -> Table:
     return table.sort("user", "item").select("user", "item", plays=plays)
 
 
+def nobody(column: str) -> Callable[[Table, int], Table]:
+    """``dose`` rows whose user, or item, is the text NA."""
+
+    def plant(table: Table, dose: int) -> Table:
+        ids = pl.when(dose > ROW).then(pl.lit("NA")).otherwise(pl.format("x{}", column))
+        return table.sort("user", "item").with_columns(ids.alias(column))
+
+    return plant
+
+
 PLANTED: dict[str, tuple[str, Callable[[Table, int], Table], int, int]] = {
     "bursts": ("bursts", burst, BURST, BURST + 1),
     "one instant": ("one instant", instant, 0, 1),
@@ -208,6 +221,8 @@ PLANTED: dict[str, tuple[str, Callable[[Table, int], Table], int, int]] = {
     "blanks": ("user ids spelt differently", spelt(lambda u: pl.format(" {}", u)), 0, 1),
     "case": ("user ids spelt differently", spelt(lambda u: u.str.to_uppercase()), 0, 1),
     "unicode": ("user ids spelt differently", spelt(lambda u: u.str.normalize("NFD")), 0, 1),
+    "no user": ("user ids that look like missing", nobody("user"), 0, 9),
+    "no item": ("item ids that look like missing", nobody("item"), 0, 9),
     "strays": ("values off the scale", stray, 0, 1),
     "no value": ("values missing", no_value, 0, 1),
     "no session": ("sessions missing", no_session, 0, 1),
@@ -347,6 +362,30 @@ def test_items_without_a_description() -> None:
     assert "318 and '318'" in one(other, "item table of other ids").sentence
     who = pl.DataFrame({"user": range(119), "age": range(119)})
     assert one(look(table, users=who), "users without a description").users == 1
+
+
+def test_a_mend_names_only_what_stands_above_it(tmp_path: Path) -> None:
+    """Calls run with nothing but penchant and the lines that the inspection gives."""
+    table = clean().with_columns(rating=pl.when(ROW < 3).then(99.0).otherwise(VALUE))
+    table.write_csv(tmp_path / "ratings.csv")
+    for described in (38, 15):  # few are named, many are looked up
+        items = pl.DataFrame({"item": range(described), "title": "t"})
+        items.write_csv(tmp_path / "items.csv")
+        found = look(tmp_path / "ratings.csv", items=tmp_path / "items.csv")
+        known: dict[str, Any] = {"pt": pt}
+        for line in found.first:
+            name, call = line.split(" = ", 1)
+            known[name] = eval(call, known)
+        finding = one(found, "items without a description")
+        assert ("DropValues" in str(finding.mend)) == (described == 38)
+        assert one(found, "values off the scale").mend == (
+            'pt.prepare(events, [pt.DropValues(among=(99.0,), kind="rating")])'
+        )
+        for each in found.findings:
+            assert each.mend is not None
+            eval(each.mend, known)
+    assert found.first[1] in str(found)
+    assert found.first[1] in Page(report(found)).text
 
 
 def test_days_only() -> None:

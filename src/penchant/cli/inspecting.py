@@ -112,9 +112,10 @@ def _tell(
     console.print()
     if not found.findings:
         console.print("Nothing odd was found.", style="bold")
-    elif found.reading != "events":
+    elif found.first:
         console.print(Text("The calls need import penchant as pt, and", "dim"))
-        console.print(Padding(Text(f"events = {found.reading}", "cyan"), (0, 0, 0, 2)))
+        for line in found.first:
+            console.print(Padding(Text(line, "cyan"), (0, 0, 0, 2)))
     if found.options.get("time") == "" and columns["time"] != "":
         given = {f"{role}_column": name for role, name in columns.items()} | {"time_column": ""}
         words = ["compare", file, *r.given(**others, **given)]

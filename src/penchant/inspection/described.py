@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from penchant.errors import BadEvents
 from penchant.events import NAMES, plain
@@ -16,6 +17,9 @@ from penchant.inspection.rows import Rows, absent
 
 MUCH = 0.05
 """Share of rows whose item is not described, from which it should be looked at."""
+
+FEW = 20
+"""So many users or items without a description are named one by one."""
 
 
 def undescribed(
@@ -89,7 +93,13 @@ def undescribed(
         f"{listed(found)}.",
         about=about,
         examples=found,
-        mend=None
-        if ids.kind == "uuid" or not known.any()
-        else rows.kept(f'events.frame["{role}"].is_in(list({role}s["{key}"]))'),
+        mend=_mend(rows, role, key, codes) if ids.kind != "uuid" and known.any() else None,
     )
+
+
+def _mend(rows: Rows, role: Literal["item", "user"], key: str, codes: NDArray[np.intp]) -> str:
+    """Return the call that leaves out some users or items: by name if they are few."""
+    if len(codes) <= FEW:
+        ids = rows.items if role == "item" else rows.users
+        return rows.dropping(role, ids.decode(codes))
+    return rows.kept(f'events.frame["{role}"].is_in(list({role}s["{key}"]))')

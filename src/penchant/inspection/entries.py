@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penchant.frames import numbers
+from penchant.frames import numbers, unsaid
 from penchant.ids import IdMap, Spelling, cleaned
 from penchant.inspection.finding import Finding, Severity, listed, percent, some
 from penchant.inspection.rows import Rows, absent
@@ -49,6 +49,7 @@ def entries(rows: Rows, now: int, repeated: pl.DataFrame) -> Iterator[Finding]:
     yield from unrecorded(rows)
     yield from repeats(rows, repeated)
     yield from spellings(rows)
+    yield from nobodies(rows)
     yield from strays(rows)
     yield from heavy(rows)
     yield from times(rows, now)
@@ -228,6 +229,30 @@ def _spelt(
     )
 
 
+def nobodies(rows: Rows) -> Iterator[Finding]:
+    """Find text ids that are words for nothing, such as NA: all strangers under one name."""
+    for what, ids, code, number in (
+        ("user", rows.users, rows.user, rows.per_user),
+        ("item", rows.items, rows.item, rows.per_item),
+    ):
+        odd = unsaid(ids.values).to_numpy()
+        if not odd.any():
+            continue
+        at = np.flatnonzero(odd)
+        found = tuple(ids.decode(at[np.argsort(-number[at], kind="stable")]))
+        share = float(number[odd].sum() / len(rows))
+        yield rows.where(
+            f"{what} ids that look like missing",
+            "medium" if share > 0.001 else "low",
+            odd[code],
+            f"{percent(share)} of rows have {listed(found)} for the {what}: what is written where "
+            f"nothing is known, read as {'an id' if len(found) == 1 else 'ids'} like any other.",
+            about=rows.columns[what],
+            examples=found[:5],
+            mend=rows.dropping(what, found),
+        )
+
+
 def off_scale(rows: Rows) -> tuple[NDArray[np.float64], tuple[float, float, float]] | None:
     """Return the values off the scale that nearly all ratings are on, and its ends and step.
 
@@ -269,8 +294,8 @@ def strays(rows: Rows) -> Iterator[Finding]:
     stray, (low, high, step) = found
     odd = rows.rated & np.isin(rows.value, stray)
     shown = tuple(float(v) for v in stray)
-    few = f'~events.frame["value"].is_in({list(shown)})'
-    clip = f"pt.prepare(events, [pt.ClipValues(low={low:g}, high={high:g})])"
+    drop = rows.dropping("value", shown, kind="rating")
+    clip = f'pt.prepare(events, [pt.ClipValues(low={low:g}, high={high:g}, kind="rating")])'
     yield rows.where(
         "values off the scale",
         "medium",
@@ -281,7 +306,7 @@ def strays(rows: Rows) -> Iterator[Finding]:
         "'not rated', or a slip.",
         about=rows.columns["value"],
         examples=shown[:5],
-        mend=rows.kept(few) if len(shown) <= 5 else clip,
+        mend=drop if len(shown) <= 5 else clip,
     )
 
 
@@ -296,7 +321,10 @@ def heavy(rows: Rows) -> Iterator[Finding]:
     if share < HEAVY / 3:
         return
     limit = float(np.quantile(value, 0.99))
-    kind = str(rows.kind.filter(pl.Series(counted)).unique().sort()[0])
+    kinds = rows.kind.filter(pl.Series(counted)).unique().sort()
+    kind = str(kinds[0])
+    several = len(kinds) > 1 or bool(rows.rated.any())
+    named = f", kind={json.dumps(kind, ensure_ascii=False)}" if several else ""
     yield rows.where(
         "a few heavy values",
         "medium" if share >= HEAVY else "low",
@@ -306,7 +334,7 @@ def heavy(rows: Rows) -> Iterator[Finding]:
         f"Where values weigh, those few decide. Feedback(by_value={{{kind!r}: 'log'}}) damps them "
         "without changing the data.",
         about=rows.columns["value"],
-        mend="pt.prepare(events, [pt.ClipValues(quantiles=(0, 0.99))])",
+        mend=f"pt.prepare(events, [pt.ClipValues(quantiles=(0, 0.99){named})])",
     )
 
 

@@ -158,9 +158,9 @@ def crowds(rows: Rows) -> Iterator[Finding]:
     crowded = np.isin(rows.time, moments)
     size = np.unique(rows.time[crowded], return_counts=True)[1]
     times = [int(t) for t in moments[np.argsort(-size, kind="stable")]]
-    shown = tuple(str(np.datetime64(t, "us").astype("datetime64[s]")) for t in times[:5])
+    exact = [str(np.datetime64(t, "us").item().isoformat()) for t in times[:5]]
+    shown = tuple(text.partition(".")[0] for text in exact)
     share = np.count_nonzero(crowded) / len(rows)
-    few = f'~events.frame["time"].is_in({times})'
     yield rows.where(
         "crowded instants",
         "high" if share > 0.2 else "medium",
@@ -170,7 +170,9 @@ def crowds(rows: Rows) -> Iterator[Finding]:
         "none was known.",
         about=rows.columns["time"],
         examples=shown,
-        mend=rows.kept(few) if len(times) <= 5 else rows.reading_without(rows.columns["time"]),
+        mend=rows.dropping("time", exact)
+        if len(times) <= 5
+        else rows.reading_without(rows.columns["time"]),
     )
 
 
@@ -254,7 +256,5 @@ def lions(rows: Rows) -> Iterator[Finding]:
                 "taste."
             ),
             examples=found,
-            mend=None
-            if ids.kind == "uuid"
-            else rows.kept(f'~events.frame["{what}"].is_in({list(found)!r})'),
+            mend=None if ids.kind == "uuid" else rows.dropping(what, found),
         )

@@ -23,7 +23,7 @@ from penchant.inspection.entries import entries
 from penchant.inspection.finding import SEVERITIES, Finding, percent
 from penchant.inspection.habits import habits
 from penchant.inspection.leaks import leaks
-from penchant.inspection.rows import rows_of
+from penchant.inspection.rows import quoted, rows_of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,6 +47,7 @@ class Inspection:
     cold : what is new after a split by time, or None without times.
     repeats : rows whose user, item and kind occurred before.
     findings : what is odd, the worst first, and what to do about each.
+    tables : "items" and "users" to the calls that give these tables, if they were not handed over.
     """
 
     name: str
@@ -66,6 +67,17 @@ class Inspection:
     cold: shape.Cold | None
     repeats: shape.Repeats
     findings: tuple[Finding, ...]
+    tables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """Lines that define the names in the findings' calls, but for what was handed over."""
+        mends = [f.mend for f in self.findings if f.mend is not None]
+        said = [] if self.reading == "events" or not self.findings else [f"events = {self.reading}"]
+        for name, call in self.tables.items():
+            if any(f"{name}[" in mend or f"{name}." in mend for mend in mends):
+                said.append(f"{name} = {call}")
+        return tuple(said)
 
     def numbers(self) -> list[tuple[str, str]]:
         """Return what was counted, as (what, how much) for people."""
@@ -129,8 +141,8 @@ class Inspection:
                 said.append(f"    {found.mend}")
         if not self.findings:
             said += ["", "Nothing odd was found."]
-        elif self.reading != "events":
-            said += ["", f"events = {self.reading}"]
+        elif self.first:
+            said += ["", *self.first]
         return "\n".join(said)
 
     def __repr__(self) -> str:
@@ -240,16 +252,22 @@ def inspect(
     if not 0 < at < 1:
         raise BadParameter(f"at must be a share of rows between 0 and 1, got {at!r}")
     known: list[Any] = [None, None]
+    calls = ["", ""]
     if isinstance(events, Dataset):
         known = [events.item_table, events.user_table]
+        calls = ["data.item_table", "data.user_table"]
     elif isinstance(events, (str, Path)):
+        calls = [f"pt.datasets.tables({quoted(str(events))})[{n}]" for n in (1, 2)]
         events, *known = datasets.tables(events)
+    for n, given in enumerate((items, users)):
+        if given is not None:
+            path = isinstance(given, (str, Path))
+            calls[n] = f"pt.datasets.table({quoted(str(given))})" if path else ""
     tables = [
         found if given is None else datasets.table(given)
         for given, found in zip((items, users), known, strict=True)
     ]
-    given = {role: name for role, name in columns.items() if name is not None}
-    rows = rows_of(events, given)
+    rows = rows_of(events, {role: name for role, name in columns.items() if name is not None})
     moment = time.time_ns() // 1000 if now is None else now
     repeated = shape.repeated(rows)
     found = [
@@ -278,4 +296,5 @@ def inspect(
         cold=shape.cold_of(rows, at) if rows.dated else None,
         repeats=shape.repeats_of(repeated),
         findings=tuple(found),
+        tables={name: call for name, call in zip(("items", "users"), calls, strict=True) if call},
     )

@@ -24,11 +24,9 @@ def report(found: Inspection) -> str:
     ]
     if not found.findings:
         body.append("<p>Nothing that is looked for was found.</p>")
-    elif found.reading != "events":
-        body.append(
-            "<p>The calls above need <code>import penchant as pt</code> and</p>"
-            f"<p><code>events = {escape(found.reading)}</code></p>"
-        )
+    elif found.first:
+        body.append("<p>The calls above need <code>import penchant as pt</code> and</p>")
+        body += [f"<p><code>{escape(line)}</code></p>" for line in found.first]
     body += [
         "<h2>The long tail</h2>",
         '<div class="side">',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +134,12 @@ class Rows:
             options = dict(self.options)
         return f"pt.Events.from_frame(events.frame.filter({condition}){_given(options)})"
 
+    def dropping(self, column: str, among: Sequence[Any], **more: Any) -> str:
+        """Return the call that leaves out the rows with one of these entries in a column."""
+        named = {} if column == "value" else {"column": column}
+        given = _given({**named, "among": tuple(among), **more}).removeprefix(", ")
+        return f"pt.prepare(events, [pt.DropValues({given})])"
+
     def where(
         self,
         name: str,
@@ -176,7 +182,7 @@ def rows_of(source: Events | Dataset | Frame | str | Path, columns: Mapping[str,
         return _rows_of_events(source)
     if isinstance(source, (str, Path)):
         table, first_line, notes = read_table(source)
-        name, call = Path(source).name, f"pt.Events.read({_quoted(str(source))}"
+        name, call = Path(source).name, f"pt.Events.read({quoted(str(source))}"
         return _rows_of_table(table, columns, name, call, first_line, notes)
     name, call = type(source).__name__, "pt.Events.from_frame(table"
     return _rows_of_table(to_polars(source), columns, name, call, 0, ())
@@ -280,10 +286,10 @@ def _rows(frame: pl.DataFrame, **known: Any) -> Rows:
 
 
 def _given(options: Mapping[str, Any]) -> str:
-    return "".join(f", {name}={_quoted(value)}" for name, value in options.items())
+    return "".join(f", {name}={quoted(value)}" for name, value in options.items())
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
     """Return a value as Python writes it, text between double quotes."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 

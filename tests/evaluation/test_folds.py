@@ -49,6 +49,7 @@ def test_models_are_left_alone_and_ready_splits_are_taken(planted):
     assert "training_" not in vars(model)
     assert ready.to_frame().drop("seconds").equals(again.to_frame().drop("seconds"))
     assert ready.metrics == (pt.NDCG(5),)
+    assert "over 3 folds: planted, noise 0.2, the first of them split by fold 1" in str(ready)
 
 
 def test_differences_are_paired_and_wider_than_those_of_independent_samples(found):
@@ -73,7 +74,7 @@ def test_tables(found):
     mean, sd = found.mean(pt.RMSE(), "biases"), found.sd(pt.RMSE(), "biases")
     for text in (str(found), found._repr_html_()):
         assert f"{mean:.4f} ± {sd:.4f}" in text
-        assert "over 4 folds: planted" in text
+        assert "over 4 folds: planted, noise 0.2, shuffled and cut into 4 parts" in text
     console = Console(file=io.StringIO(), width=120)
     console.print(found)
     assert f"{mean:.4f}" in console.file.getvalue()
@@ -95,6 +96,11 @@ def test_metrics_are_those_that_apply(planted):
         ({"models": []}, pt.BadParameter, "no model"),
         ({"models": pt.EASE}, pt.BadParameter, "a model is a value such as SVD.* got <class"),
         ({"models": {"one": None}}, pt.BadParameter, "a model is a value such as .* got None"),
+        (
+            {"models": pt.EASE(), "metrics": [pt.NDCG(10), pt.RMSE()]},
+            pt.BadParameter,
+            "RMSE needs a model that predicts ratings, and EASE only ranks",
+        ),
         ({"metrics": ["rmse"]}, pt.BadParameter, "metrics are values such as"),
     ],
     ids=str,

@@ -415,15 +415,8 @@ def _rating_costs(
     named: Mapping[str, Recommender], part: Part, metrics: Sequence[OfRatings]
 ) -> tuple[tuple[dict[tuple[str, Metric], Floats], dict[tuple[str, Metric], Floats]], list[str]]:
     """Return costs on each model's own pairs and on those all answered, and what to note."""
-    truth = part.truth.where(part.truth.rated() & (part.truth.item >= 0))
-    able = {name: model for name, model in named.items() if model.scores == "rating"}
-    if not able:
-        raise BadParameter(
-            f"{metrics[0].name} needs a model that predicts ratings, and {', '.join(named)} "
-            "only ranks: leave the metric out, or add a model such as SVD"
-        )
-    if not len(truth.item):
-        raise BadParameter(f"{metrics[0].name} needs ratings in the test, and there are none")
+    able = predicting(named, metrics[0])
+    truth = rated(part, metrics[0])
     errors = {name: predicted(model, part, truth) - truth.value for name, model in able.items()}
     answered = {name: ~np.isnan(wrong) for name, wrong in errors.items()}
     common = np.logical_and.reduce(list(answered.values()))
@@ -444,6 +437,25 @@ def _rating_costs(
     if len(able) > 1 and not common.all():
         said.append(f"differences in rating errors are on the {common.mean():.1%} all predicted")
     return (own, shared), said
+
+
+def predicting(named: Mapping[str, Recommender], metric: Metric) -> dict[str, Recommender]:
+    """Return the models that predict ratings; raises BadParameter if there are none."""
+    able = {name: model for name, model in named.items() if model.scores == "rating"}
+    if not able:
+        raise BadParameter(
+            f"{metric.name} needs a model that predicts ratings, and {', '.join(named)} "
+            "only ranks: leave the metric out, or add a model such as SVD"
+        )
+    return able
+
+
+def rated(part: Part, metric: Metric) -> Histories:
+    """Return the truth that has ratings; raises BadParameter if none has."""
+    truth = part.truth.where(part.truth.rated() & (part.truth.item >= 0))
+    if not len(truth.item):
+        raise BadParameter(f"{metric.name} needs ratings in the test, and there are none")
+    return truth
 
 
 def predicted(model: Recommender, part: Part, truth: Histories) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 
 from penchant.dataset import Dataset
 from penchant.errors import BadParameter, UnknownId
-from penchant.evaluation.evaluator import LEVEL, Estimate, by_name, evaluate
+from penchant.evaluation.evaluator import LEVEL, Estimate, by_name, evaluate, predicting
 from penchant.evaluation.metrics import MAE, NDCG, RMSE, Metric, OfRatings, Recall
 from penchant.recommender import Recommender
 from penchant.split import Rng, Split, kfold, seeded
@@ -166,7 +166,8 @@ def cross_validate(
 
     Raises
     ------
-    BadParameter : neither data nor splits, or fewer than two folds.
+    BadParameter : neither data nor splits, or fewer than two folds; rating errors, and no model
+        that predicts ratings.
     """
     generator = seeded(rng)
     who = by_name(models)
@@ -174,11 +175,16 @@ def cross_validate(
         splits = list(folds)
         if len(splits) < 2 or not all(isinstance(one, Split) for one in splits):
             raise BadParameter(f"folds must be a number, or at least two splits, got {folds!r}")
+        how = f"the first of them split by {splits[0].description}"
     elif data is None:
         raise BadParameter("pass the data to cut into folds, or splits as folds=")
     else:
         splits = kfold(data, folds, rng=generator)
+        how = f"shuffled and cut into {folds} parts, each held out once"
     chosen = _metrics(metrics, who)
+    for metric in chosen:
+        if isinstance(metric, OfRatings):
+            predicting(who, metric)
     values = {(name, m): np.full(len(splits), np.nan) for name in who for m in chosen}
     seconds = {name: np.zeros(len(splits)) for name in who}
     for n, split in enumerate(splits):
@@ -199,7 +205,7 @@ def cross_validate(
         seconds=seconds,
         trained=np.array([len(split.train) for split in splits]),
         tested=np.array([len(split.test.truth.item) for split in splits]),
-        description=f"{splits[0].train.name}, {splits[0].description}, and so on",
+        description=f"{splits[0].train.name}, {how}",
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -163,3 +165,69 @@ def test_real_data_do_not_drown_in_warnings(file: str, expected: list[str]) -> N
 def test_a_table_without_rows_is_told_by_its_own_columns() -> None:
     with pytest.raises(pt.BadEvents, match=r"has columns \['user', 'item'\] but no rows"):
         pt.inspect(pl.DataFrame(schema={"user": pl.Int64, "item": pl.Int64}))
+
+
+def planted(path: Path) -> pl.DataFrame:
+    """A file with odd names of columns, and something for every step."""
+    table = clean(1).select(
+        pl.format("u{}", pl.col("user")).alias("who"), what="item", stars="rating", at="timestamp"
+    )
+    n = pl.int_range(pl.len())
+    first, rating = table.head(60), pl.col("stars").cast(pl.String)
+    hasty = pl.DataFrame({"what": [k % 40 for k in range(150)]}).select(
+        pl.lit("bot").alias("who"), "what", stars=1.0 + n % 5, at=1_700_000_000 + n // 4
+    )
+    lone = pl.DataFrame({"who": [f"x{k}" for k in range(40)]}).select(
+        "who", what=pl.col("who").rank("dense").cast(pl.Int64) % 40, stars=3.0,
+        at=1_700_000_000 + 977 * n,
+    )  # fmt: skip
+    rows = pl.concat(
+        [
+            table.with_columns(stars=pl.when(n < 5).then(99.0).otherwise("stars")),
+            first.with_columns(stars=6 - pl.col("stars").clip(1, 2.5), at=pl.col("at") + 1),
+            first.head(9),
+            table.tail(30).with_columns(pl.col("who").str.to_uppercase()),
+            table.slice(99, 20).with_columns(who=pl.lit("NA")),
+            hasty,
+            lone,
+        ]
+    )
+    words = pl.when(n % 97 == 50).then(pl.lit("N/A")).otherwise(rating)
+    rows = rows.with_columns(stars=words, at=pl.when(n == 700).then(5).otherwise("at"))
+    rows.write_csv(path)
+    return rows
+
+
+def test_the_last_line_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    planted(tmp_path / "my file.csv")
+    columns = ["--user-column", "who", "--value-column", "stars", "--time-column", "at"]
+    columns += ["--item-column", "what"]
+    said = run("inspect", "my file.csv", *columns).stdout
+    line = said.strip().splitlines()[-1]
+    words = shlex.split(line)
+    assert words[words.index("prepare") :][:2] == ["prepare", "my file.csv"]
+    done = [word.partition("(")[0] for before, word in pairwise(words) if before == "--step"]
+    expected = ["CleanIds", "Deduplicate", "DropMissing", "DropValues", "DropValues", "Between",
+                "DropRobots", "KCore"]  # fmt: skip
+    assert done == expected
+    run(*words[words.index("prepare") :])
+    made = pt.Events.read("clean.parquet")
+    left = names(look(made))
+    assert not {"exact duplicates", "rated more than once", "user ids spelt differently",
+                "values missing", "values off the scale", "user ids that look like missing",
+                "times before 1990", "bursts", "users met once"} & set(left)  # fmt: skip
+    assert "NA" not in made.frame["user"]
+
+
+def test_without_steps_there_is_no_line_to_paste(tmp_path: Path) -> None:
+    clean().write_csv(tmp_path / "fine.csv")
+    assert "penchant prepare" not in run("inspect", tmp_path / "fine.csv").stdout
+
+
+def test_a_core_that_leaves_nothing_is_no_step() -> None:
+    pairs = [(u, u) for u in range(9)] + [(9, 100), (9, 101), (10, 102), (11, 102)]
+    table = {"user": [u for u, _ in pairs], "item": [i for _, i in pairs]}
+    found = look(table)
+    assert {"users met once", "items met once"} <= set(names(found))
+    assert found.steps == ()

@@ -85,14 +85,18 @@ def inspect(
     elif form == "csv":
         show(found.to_frame(), form)
     else:
-        _tell(found, file, columns, {"items": items, **asked})
+        _tell(found, file, items, columns, asked)
     if html is not None:
         html.write_text(report(found), encoding="utf-8")
         note(f"The same with plots is in {html}")
 
 
 def _tell(
-    found: Inspection, file: str, columns: dict[str, str | None], others: dict[str, Any]
+    found: Inspection,
+    file: str,
+    items: Path | None,
+    columns: dict[str, str | None],
+    asked: dict[str, Any],
 ) -> None:
     console = output()
     for line in found.understood:
@@ -116,11 +120,19 @@ def _tell(
         console.print(Text("The calls need import penchant as pt, and", "dim"))
         for line in found.first:
             console.print(Padding(Text(line, "cyan"), (0, 0, 0, 2)))
-    if found.options.get("time") == "" and columns["time"] != "":
-        given = {f"{role}_column": name for role, name in columns.items()} | {"time_column": ""}
-        words = ["compare", file, *r.given(**others, **given)]
+    given = {f"{role}_column": name for role, name in columns.items()}
+    untimed = found.options.get("time") == ""
+    given |= {"time_column": ""} if untimed else {}
+    if untimed and columns["time"] != "":
+        words = ["compare", file, *r.given(items=items, **asked, **given)]
         console.print(Text("On the command line, models are compared without times by", "dim"))
         console.print(Padding(Text(pasted(words), "cyan"), (0, 0, 0, 2)))
+    if found.steps and Path(file).exists():
+        words = ["prepare", file, *r.given(**asked, **given)]
+        words += [word for step in found.steps for word in ("--step", step)]
+        console.print(Text("On the command line, all steps above are done by", "dim"))
+        line = pasted([*words, "--out", "clean.parquet"])
+        console.print(Text(line, "cyan"), soft_wrap=True)
 
 
 def _finding(one: Finding) -> RenderableType:

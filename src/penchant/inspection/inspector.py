@@ -23,6 +23,7 @@ from penchant.inspection.entries import entries
 from penchant.inspection.finding import SEVERITIES, Finding, percent
 from penchant.inspection.habits import habits
 from penchant.inspection.leaks import leaks
+from penchant.inspection.mending import steps
 from penchant.inspection.rows import quoted, rows_of
 
 
@@ -47,6 +48,7 @@ class Inspection:
     cold : what is new after a split by time, or None without times.
     repeats : rows whose user, item and kind occurred before.
     findings : what is odd, the worst first, and what to do about each.
+    steps : the calls among them that are steps of ``prepare``, as text, in the order to do them.
     tables : "items" and "users" to the calls that give these tables, if they were not handed over.
     """
 
@@ -67,6 +69,7 @@ class Inspection:
     cold: shape.Cold | None
     repeats: shape.Repeats
     findings: tuple[Finding, ...]
+    steps: tuple[str, ...] = ()
     tables: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -187,6 +190,7 @@ class Inspection:
             "times": times and _plain(times),
             "cold": self.cold and _plain(self.cold),
             "repeats": _plain(self.repeats),
+            "steps": list(self.steps),
             "findings": [
                 {k: list(map(str, v)) if k == "examples" else v for k, v in _plain(f).items()}
                 for f in self.findings
@@ -296,5 +300,6 @@ def inspect(
         cold=shape.cold_of(rows, at) if rows.dated else None,
         repeats=shape.repeats_of(repeated),
         findings=tuple(found),
+        steps=steps(found, rows),
         tables={name: call for name, call in zip(("items", "users"), calls, strict=True) if call},
     )

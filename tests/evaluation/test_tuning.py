@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import warnings
 from dataclasses import dataclass
@@ -156,6 +157,71 @@ def test_what_the_model_refuses_or_does_not_answer_is_counted_and_not_chosen(fla
         pt.tune(Constant(x=9.5), flat, pt.RMSE(), ["n"], trials=2)
     with pytest.raises(pt.BadParameter, match="Constant has no RMSE to begin with"):
         pt.tune(Constant(on=False), flat, pt.RMSE(), ["n"], trials=2)
+
+
+@pytest.fixture(scope="module")
+def partly_cold():
+    """People like one of two genres; some of the items asked about were never rated."""
+    rng = np.random.default_rng(0)
+    user, item = np.repeat(np.arange(60), 40), np.tile(np.arange(40), 60)
+    liked = item % 2 == rng.integers(0, 2, 60)[user]
+    spread = np.where(item < 30, 0.3, 1.5)  # what was never rated is harder to say
+    rating = np.clip(np.where(liked, 4.5, 2.0) + spread * rng.normal(size=len(user)), 1, 5)
+    genres = {"item": list(range(40)), "genres": [["Drama", "Comedy"][n % 2] for n in range(40)]}
+    data = pt.Dataset.of({"user": user, "item": item, "rating": rating}, items=genres)
+    held = rng.random(len(user)) < 0.3
+    learned = data.where(~held & (item < 30))
+    part = Part(learned.queries(), data.histories.where(held))
+    return Split(learned, part, part, "hand")
+
+
+def test_a_trial_does_not_win_by_answering_less(partly_cold):
+    model = pt.BayesianFM(factors=2, sweeps=10, chains=1)
+    space = {"item_columns": [(), ("genres",)]}
+    found = pt.tune(model, partly_cold, pt.RMSE(), space, trials=4, rng=0)
+    assert found.best.item_columns == ("genres",)
+    by = {t.settings["item_columns"]: t for t in found.trials}
+    truth = partly_cold.validation.truth
+    warm = truth.item < 30
+    assert by[()].answered == pytest.approx(warm.mean())
+    assert by["genres",].answered == 1
+    # Over what each answers, the one that answers less is better: that is not what counts.
+    own = {}
+    for columns in by:
+        fitted = changed(model, {"item_columns": columns}).fit(partly_cold.train, rng=0)
+        own[columns] = pt.evaluate(fitted, partly_cold, pt.RMSE())[pt.RMSE()]
+    assert own[()] < own["genres",]
+    assert found.to_frame()["answered"].to_list() == [t.answered for t in found.trials]
+    assert f"{warm.mean():.1%}" in str(found)
+    assert f"{warm.mean():.1%}" in found.html()
+
+
+def test_a_pair_without_an_answer_counts_as_the_mean_of_train(partly_cold):
+    truth, train = partly_cold.validation.truth, partly_cold.train
+    fitted = pt.Biases().fit(train)
+    users = train.users.decode(truth.person())
+    pairs = list(zip(users, train.items.decode(truth.item), strict=True))
+    said = pt.predict(fitted, pairs)["prediction"].to_numpy()
+    assert 0 < np.isnan(said).sum() < len(said)
+    said = np.where(np.isnan(said), train.histories.value.astype(float).mean(), said)
+    for metric, by_hand in (
+        (pt.MAE(), np.abs(said - truth.value).mean()),
+        (pt.RMSE(), np.sqrt(np.square(said - truth.value).mean())),
+    ):
+        found = pt.tune(pt.Biases(), partly_cold, metric, {"item_penalty": (1, 9)}, trials=1)
+        assert found.value == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_proposed_numbers_have_four_digits_and_stay_in_range(flat):
+    space = {"x": (3.00012345, 3.00054321)}
+    found = pt.tune(Constant(), flat, pt.RMSE(), space, trials=6)
+    for trial in found.trials[1:]:
+        x = trial.settings["x"]
+        assert x == float(f"{x:.4g}") or x in space["x"]
+        assert space["x"][0] <= x <= space["x"][1]
+        assert trial.value == pytest.approx(abs(x - BEST), rel=1e-5)
+    wide = pt.tune(Constant(), flat, pt.RMSE(), {"x": (0, 9)}, trials=6)
+    assert all(float(f"{t.settings['x']:.4g}") == t.settings["x"] for t in wide.trials)
 
 
 def test_poor_trials_are_cut_short_and_good_ones_are_not(flat):
@@ -350,8 +416,11 @@ def found(flat):
 
 def test_tables(found):
     frame = found.to_frame()
-    assert frame.columns == ["number", "value", "state", "seconds", "note", "x", "sign"]
+    assert frame.columns == ["number", "value", "answered", "state", "seconds", "note", "x", "sign"]
     assert frame["number"].to_list() == list(range(12))
+    assert set(frame["answered"]) == {1.0}
+    assert re.search(r"trial +RMSE +answered +x +sign", str(found))
+    assert "others count as predicted by the train mean" in str(found)
     console = Console(file=io.StringIO(), width=120)
     console.print(found)
     for text in (str(found), console.file.getvalue()):

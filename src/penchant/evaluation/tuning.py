@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from penchant.errors import BadParameter, MissingExtra, PenchantError
-from penchant.evaluation.evaluator import by_name, evaluate
+from penchant.evaluation.evaluator import by_name, evaluate, predicted, predicting, rated
 from penchant.evaluation.metrics import Gini, Metric, OfRatings
 from penchant.evaluation.space import Asked, Choice, Range, Space, changed, space_of
 from penchant.recommender import Epoch, Recommender
@@ -45,6 +45,8 @@ class Trial:
     state : "done"; "pruned", since others were better at that point; "refused" by the model.
     seconds : how long it took, by the clock.
     note : why it was refused.
+    answered : of a rating error, the share of the validation pairs that the model predicted; NaN
+        for other metrics, and of a refused trial.
     """
 
     number: int
@@ -53,6 +55,7 @@ class Trial:
     state: State
     seconds: float
     note: str = ""
+    answered: float = float("nan")
 
 
 OnTrial = Callable[[Trial], bool | None]
@@ -104,11 +107,17 @@ class Tuning:
         return self.winner.value
 
     def to_frame(self) -> pl.DataFrame:
-        """Return a row for each trial: number, value, state, seconds, note, and each setting."""
+        """Return a row for each trial.
+
+        Columns: number, value, answered (of a rating error only: the share of the validation
+        pairs), state, seconds, note, and each setting.
+        """
+        rating = isinstance(self.metric, OfRatings)
         return pl.DataFrame(
             [
                 {
-                    "number": t.number, "value": None if np.isnan(t.value) else t.value,
+                    "number": t.number, "value": _or_null(t.value),
+                    **({"answered": _or_null(t.answered)} if rating else {}),
                     "state": t.state, "seconds": t.seconds, "note": t.note or None,
                 }
                 | {name: _shown(t.settings[name]) for name in self.space}
@@ -133,10 +142,19 @@ class Tuning:
         return [
             f"{len(self.trials):,} trials ({told}) of {self.description}",
             *([] if why is None else [f"refused: the model raised an error, such as: {why}"]),
-            f"{self.metric.name}: {self.metric.definition}",
+            self._measured(),
             f"as it was given: {first:.4f}; best: {self.value:.4f}, on what it was chosen by: "
             "expect less elsewhere",
         ]
+
+    def _measured(self) -> str:
+        """Return what the value of a trial is."""
+        if not isinstance(self.metric, OfRatings):
+            return f"{self.metric.name}: {self.metric.definition}"
+        return (
+            f"{self.metric.name}: {self.metric.formula}, clipped to the train scale; answered: the "
+            "share of pairs that the model predicts; others count as predicted by the train mean"
+        )
 
     def html(self, command: str | None = None) -> str:
         """Return a self-contained page with plots.
@@ -153,10 +171,12 @@ class Tuning:
         """Return the best trials for a terminal."""
         from penchant.evaluation.tables import grid
 
-        lines = [["trial", self.metric.name, *self.space]]
+        rating = isinstance(self.metric, OfRatings)
+        lines = [["trial", self.metric.name, *["answered"] * rating, *self.space]]
         for t in self.leaders():
             settings = [shown(t.settings[name]) for name in self.space]
-            lines.append([f"{t.number}", f"{t.value:.4f}", *settings])
+            share = [f"{t.answered:.1%}"] * rating
+            lines.append([f"{t.number}", f"{t.value:.4f}", *share, *settings])
         return grid(lines, "\n".join(self.remarks()))
 
     def __str__(self) -> str:
@@ -193,7 +213,12 @@ def tune(
     Nothing of the test is looked at. The first trial is the model as it was given, so that the
     result is never worse than that on the validation part. Further settings are proposed by a
     tree-structured Parzen estimator: Bergstra et al., "Algorithms for Hyper-Parameter Optimization"
-    (NIPS 2011), as in Optuna.
+    (NIPS 2011), as in Optuna. Numbers that are proposed have four digits.
+
+    Rating errors are compared over all pairs of the validation part: one that a model does not
+    answer counts as predicted by the mean rating of the training data, which is what can be said
+    without a model. So no setting is best since it answers fewer pairs; ``Trial.answered`` has
+    their share. Where all are answered, the value is that of ``evaluate``.
 
     Parameters
     ----------
@@ -309,10 +334,10 @@ class _Search:
     def tried(self, number: int, settings: dict[str, Any], trial: Any, study: Any = None) -> Trial:
         from optuna.trial import TrialState
 
-        begun, value, note = perf_counter(), float("nan"), ""
+        begun, value, note, share = perf_counter(), float("nan"), "", float("nan")
         state: State = "done"
         try:
-            value, pruned = self.measured(changed(self.model, settings), trial)
+            value, share, pruned = self.measured(changed(self.model, settings), trial)
             state = "pruned" if pruned else "done"
         except PenchantError as e:
             if number == 0:
@@ -326,28 +351,42 @@ class _Search:
             told = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
             ended = told.get(state, TrialState.FAIL)
             study.tell(trial, value if state == "done" else None, state=ended)
-        return Trial(number, settings, value, state, perf_counter() - begun, note)
+        return Trial(number, settings, value, state, perf_counter() - begun, note, share)
 
-    def measured(self, model: Recommender, trial: Any) -> tuple[float, bool]:
-        """Return the mean over the splits, and whether it was cut short."""
-        values: list[float] = []
+    def measured(self, model: Recommender, trial: Any) -> tuple[float, float, bool]:
+        """Return the means of metric and answered share, and whether it was cut short."""
+        values: list[tuple[float, float]] = []
         for split in self.splits:
             fitted = copy.copy(model)
             watch = _Watch(self, fitted, split, trial) if len(self.splits) == 1 else None
             fitted.fit(split.train, rng=self.seed, on_epoch=None if trial is None else watch)
             if watch is not None and watch.pruned:
-                return watch.value, True
+                return *watch.value, True
             values.append(self.on(fitted, split))
             if trial is not None and 1 < len(self.splits) != len(values):
-                trial.report(float(np.mean(values)), len(values))
+                value, share = np.mean(values, axis=0).tolist()
+                trial.report(value, len(values))
                 if trial.should_prune():
-                    return float(np.mean(values)), True
-        return float(np.mean(values)), False
+                    return value, share, True
+        value, share = np.mean(values, axis=0).tolist()
+        return value, share, False
 
-    def on(self, model: Recommender, split: Split) -> float:
-        """Return the metric on the validation part."""
-        part = split.validation
-        return evaluate(model, split, self.metric, part=part, baseline=None).value(self.metric)
+    def on(self, model: Recommender, split: Split) -> tuple[float, float]:
+        """Return the metric on the validation part, and the share of pairs that were answered."""
+        part, metric = split.validation, self.metric
+        if part is None or not isinstance(metric, OfRatings):
+            found = evaluate(model, split, metric, part=part, baseline=None)
+            return found.value(metric), float("nan")
+        predicting({model.name: model}, metric)
+        truth = rated(part, metric)
+        said = predicted(model, part, truth)
+        silent = np.isnan(said)
+        if silent.all():
+            return float("nan"), 0.0
+        known = split.train.histories
+        said[silent] = known.value[known.rated()].mean(dtype=np.float64)
+        errors = (said - truth.value).astype(np.float64)
+        return float(metric.finish(metric.cost(errors).mean())), 1 - float(silent.mean())
 
 
 class _Watch:
@@ -355,7 +394,7 @@ class _Watch:
 
     def __init__(self, search: _Search, model: Recommender, split: Split, trial: Any) -> None:
         self.search, self.model, self.split, self.trial = search, model, split, trial
-        self.value, self.pruned = float("nan"), False
+        self.value, self.pruned = (float("nan"), float("nan")), False
 
     def __call__(self, epoch: Epoch) -> bool | None:
         """Report the metric, and stop where it is worse than that of most."""
@@ -363,7 +402,7 @@ class _Watch:
         if epoch.model is not self.model or not power or epoch.number == epoch.total:
             return None
         self.value = self.search.on(self.model, self.split)
-        self.trial.report(self.value, epoch.number)
+        self.trial.report(self.value[0], epoch.number)
         self.pruned = bool(self.trial.should_prune())
         return self.pruned
 
@@ -406,9 +445,16 @@ def _stored(one: Range | Choice, value: Any) -> Any:
 
 
 def _value(one: Range | Choice, stored: Any) -> Any:
-    return one.options[stored] if isinstance(one, Choice) else stored
+    """Return what a proposal means; numbers with four digits, so that what is printed was tried."""
+    if isinstance(one, Choice):
+        return one.options[stored]
+    return stored if one.whole else min(max(float(f"{stored:.4g}"), one.low), one.high)
 
 
 def _shown(value: Any) -> Any:
     """Return a setting as a cell of a table."""
     return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)
+
+
+def _or_null(number: float) -> float | None:
+    return None if np.isnan(number) else number

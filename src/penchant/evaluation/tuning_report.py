@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 
+from penchant.evaluation.metrics import OfRatings
 from penchant.evaluation.space import Choice, Range
 from penchant.evaluation.tuning import Trial, Tuning, lower_is_better, shown
 from penchant.page import bullets, figure, page
@@ -176,10 +177,13 @@ def _ends(one: Range) -> tuple[float, float, float]:
 
 
 def _leaders(found: Tuning) -> str:
-    names = "".join(f'<th class="n">{escape(name)}</th>' for name in found.space)
+    rating = isinstance(found.metric, OfRatings)
+    heads = [*["answered"] * rating, *found.space]
+    names = "".join(f'<th class="n">{escape(name)}</th>' for name in heads)
     rows = []
     for place, trial in enumerate(found.leaders()):
         cells = [f"<td>{trial.number}</td>", f'<td class="n">{trial.value:.4f}</td>']
+        cells += [f'<td class="n">{trial.answered:.1%}</td>'] * rating
         cells += [f'<td class="n">{escape(shown(trial.settings[n]))}</td>' for n in found.space]
         cells.append(f'<td class="n">{trial.seconds:.2f}</td>')
         best = ' class="best"' if place == 0 else ""

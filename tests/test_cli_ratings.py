@@ -87,6 +87,38 @@ def test_the_lines_that_tune_prints_hold_columns(run: Run) -> None:
     assert pt.load("m").item_columns == ("genres", "title")
 
 
+def test_what_tune_prints_is_what_it_measured(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    told = run("tune", RATINGS, "--model", "biases", "--set", "method=sgd", "--search",
+               "rate=0.004..0.04", "--trials", 4).stdout  # fmt: skip
+    line = next(line for line in told.splitlines() if line.startswith("Fit it: "))
+    (rate,) = re.findall(r"--set rate=(\S+)", line)
+    assert len(rate.lstrip("0.")) <= 4
+    split = pt.split.last(pt.datasets.read(RATINGS), fraction=0.2, validation=0.2)
+    fitted = pt.Biases(method="sgd", rate=float(rate)).fit(split.train, rng=0)
+    again = pt.evaluate(fitted, split, pt.RMSE(), part=split.validation)
+    assert f"best: {again[pt.RMSE()]:.4f}" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--model", "popularity", "--set", "half_life=9d", "--search", "by"],
+            "--search by: say what to try, as in --search by=LOW..HIGH or --search by=THIS,THAT",
+        ),
+        (
+            ["--model", "popularity"],
+            "Popularity has no setting of which it is known what is worth trying: say it, as in "
+            "--search NAME=LOW..HIGH or --search NAME=THIS,THAT. Its settings: half_life, by, prior",
+        ),
+    ],
+)
+def test_nothing_to_tune_is_said_as_options(run: Run, words: list[str], said: str) -> None:
+    pytest.importorskip("optuna")
+    assert said in " ".join(run("tune", "planted", *words, code=2).stderr.split())
+
+
 # penchant predict
 
 

@@ -136,16 +136,26 @@ def _metric(name: Measure | None, model: Recommender, k: int) -> Metric:
 def _space(search: list[str] | None, model: Recommender) -> dict[str, Any]:
     """Read "l2", "l2=1..1000" and "k=50,100" as a space of the model's own fields."""
     from penchant.evaluation.space import declared
-    from penchant.parameters import parsed
+    from penchant.parameters import hypers, parsed
 
-    if not search:
-        return dict.fromkeys((name for name in declared(model) if "." not in name), ...)
-    space: dict[str, Any] = {}
-    for one in search:
+    known = [name for name in declared(model) if "." not in name]
+    if not search and not known:
+        own = ", ".join(hypers(type(model))) or "none"
+        raise BadParameter(
+            f"{model.name} has no setting of which it is known what is worth trying: say it, as in "
+            f"--search NAME=LOW..HIGH or --search NAME=THIS,THAT. Its settings: {own}"
+        )
+    space: dict[str, Any] = {} if search else dict.fromkeys(known, ...)
+    for one in search or ():
         name, equals, what = one.partition("=")
         name, (low, dots, high) = name.strip(), what.partition("..")
         if "." in name:
             raise BadParameter(f"--search {one}: the parts of a hybrid are tuned with pt.tune")
+        if not equals and name in hypers(type(model)) and name not in known:
+            raise BadParameter(
+                f"--search {one}: say what to try, as in --search {one}=LOW..HIGH or "
+                f"--search {one}=THIS,THAT"
+            )
         if not equals:
             space[name] = ...
         elif dots:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import uuid
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -300,3 +301,18 @@ def test_a_named_index_of_pandas_is_a_column():
     both = pd.DataFrame({"item": [10, 20]}).set_index("item", drop=False)
     assert to_polars(both).rows() == [(10,), (20,)]
     assert to_polars(pd.DataFrame({"item": [10, 20]}, index=[5, 6])).columns == ["item"]
+
+
+@pytest.mark.parametrize("path", ["ratings.csv", Path("ratings.csv")], ids=repr)
+def test_a_path_says_what_reads_it(path):
+    table = {"user": [1], "item": [1]}
+    for call in (
+        lambda: Dataset.of(path),
+        lambda: Events.from_frame(path),
+        lambda: Dataset.from_events(Events.from_frame(table), items=path),
+        lambda: Dataset.of(table, users=path),
+    ):
+        with pytest.raises(
+            BadEvents, match=r"if 'ratings.csv' is a file, .*datasets\.read.*Events\.read"
+        ):
+            call()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
+from pathlib import PurePath
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,6 +40,12 @@ def to_polars(frame: Frame) -> pl.DataFrame:
         return _from_other(frame)
     if isinstance(frame, Sequence) and not isinstance(frame, (str, bytes)):
         return _from_records(frame)
+    if isinstance(frame, (str, PurePath)):
+        raise BadEvents(
+            f"{type(frame).__name__} is not a table; if {str(frame)!r} is a file, "
+            "penchant.datasets.read(path, items=path) reads a dataset, penchant.Events.read(path) "
+            "interactions, penchant.datasets.table(path) a table of items or users"
+        )
     raise BadEvents(
         f"{type(frame).__name__} is not a table: pass a pandas, polars, pyarrow or DuckDB frame, "
         "a mapping of columns, or a list of mappings"

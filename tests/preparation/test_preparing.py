@@ -251,6 +251,49 @@ def test_restore_goes_back_through_every_scale_in_reverse():
     assert math.isnan(found.restore(gaps)["prediction"].item())
 
 
+def test_ids_are_restored_in_any_spelling():
+    table = {"user": ["Ann", "ann ", "Ann", "bo"], "item": ["a", "b", "c", "A"],
+             "rating": [1.0, 3.0, 5.0, 4.0]}  # fmt: skip
+    found = pt.prepare(table, [pt.CleanIds(), pt.Normalise(how="centre", by="user")])
+    asked = {"user": ["Ann", " ANN", "BO", "zoe"], "item": ["a"] * 4, "prediction": [0.0] * 4}
+    again = found.restore(asked)
+    assert again["prediction"].to_list() == pytest.approx([3, 3, 4, 13 / 4])
+    assert again["user"].to_list() == asked["user"]
+    late = pt.prepare(table, [pt.Normalise(how="centre", by="user"), pt.CleanIds()])
+    other = {"user": ["ann "], "item": ["a"], "prediction": [0.0]}
+    assert late.restore(other)["prediction"].to_list() == [3.0]
+    of_items = pt.prepare(table, [pt.CleanIds(of="item"), pt.Normalise(how="centre", by="item")])
+    other = {"user": ["x"], "item": [" A "], "prediction": [0.0]}
+    assert of_items.restore(other)["prediction"].to_list() == [2.5]
+    many = {"user": ["ANN"] * 2000, "item": ["a"] * 2000, "prediction": [0.0] * 2000}
+    assert set(found.restore(many)["prediction"]) == {3.0}
+
+
+def test_a_replay_on_other_kinds_says_so():
+    found = pt.prepare(events(), [pt.Deduplicate(), pt.ClipValues(high=4), pt.DropMissing()])
+    views = events(kind=["view"] * 6)
+    again = found.replay(views)
+    missing = "no row is of kind 'rating'; there are 'view'"
+    assert again.report["why"][1] == f"0 values lowered to 4; {missing}"
+    assert f"ClipValues(high=4): {missing}" in again.events.reading.lines()
+    assert missing not in str(found.replay(events()))
+    scaled = pt.prepare(events(), [pt.ClipValues(high=4), pt.Normalise()])
+    with pytest.raises(pt.Incompatible, match=f"none of the steps applies: {missing}"):
+        scaled.replay(views)
+    one = pt.prepare(events(), [pt.DropMissing(kind="rating"), pt.Deduplicate()]).replay(views)
+    assert missing in one.report["why"][0]
+
+
+def test_a_path_is_read(tmp_path):
+    file = tmp_path / "ratings.csv"
+    file.write_text("user,item,stars\nann,tea,9\n")
+    for path in (file, str(file)):
+        found = pt.prepare(path, [pt.ClipValues(high=5)], value="stars")
+        assert found.events.frame["value"].to_list() == [5.0]
+        assert found.events.reading.source == "ratings.csv"
+        assert len(found.replay(path).events) == 1
+
+
 def test_what_cannot_be_restored_is_said():
     found = pt.prepare(events(), [pt.Normalise(), pt.Binarise(at=0, below="zero")])
     pair = {"user": ["ann"], "item": ["tea"]}

@@ -16,12 +16,14 @@ from penchant.errors import BadEvents, BadParameter, Incompatible
 from penchant.events import FLOAT32, Events, Reading, find_columns
 from penchant.frames import Frame, to_polars
 from penchant.preparation import keeping
+from penchant.preparation.dropping import ROLES
 from penchant.preparation.levels import Normalise
-from penchant.preparation.step import Learned, Outcome, Rows, Step, counted
+from penchant.preparation.spelling import CleanIds
+from penchant.preparation.step import Learned, Outcome, Role, Rows, Step, counted
 from penchant.preparation.values import Binarise
 
 
-def prepare(events: Events | Frame, steps: Sequence[Step], **columns: Any) -> Prepared:
+def prepare(events: Events | Frame | str | Path, steps: Sequence[Step], **columns: Any) -> Prepared:
     """Apply steps to events, in order, and count what each of them leaves out and changes.
 
     The result does not depend on the order of the rows, except that sums and means may differ in
@@ -29,9 +31,9 @@ def prepare(events: Events | Frame, steps: Sequence[Step], **columns: Any) -> Pr
 
     Parameters
     ----------
-    events : events, or any table of them.
+    events : events, any table of them, or the path of a file.
     steps : the steps, such as ``[Deduplicate(keep="last"), KCore(users=5, items=5)]``.
-    columns : for a table, the arguments of ``Events.from_frame``.
+    columns : for a table or file, the arguments of ``Events.from_frame``.
 
     Returns
     -------
@@ -76,15 +78,17 @@ class Preparation:
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {', '.join(map(said, self.steps)) or 'no steps'}>"
 
-    def replay(self, events: Events | Frame, **columns: Any) -> Prepared:
+    def replay(self, events: Events | Frame | str | Path, **columns: Any) -> Prepared:
         """Apply the steps to new events, with what was learned from the old ones.
 
         Bounds, levels, robots and the core are those that were learned; each step says what it does
-        with a user or an item that is new. No row may be left.
+        with a user or an item that is new. No row may be left. If the kind that a step is for
+        does not occur, the report and the reading say so.
 
         Raises
         ------
-        Incompatible : ids of another type than those learned from.
+        Incompatible : ids of another type than those learned from, or every step learned from a
+            kind that does not occur.
         """
         return _flow(_events(events, columns), self.steps, self.learned)
 
@@ -95,6 +99,8 @@ class Preparation:
         ----------
         predictions : columns for user and item (found by name), and ``prediction``, as from
             ``penchant.predict``.
+
+        Ids are taken as ``CleanIds`` took them; the table keeps its own spelling.
 
         Raises
         ------
@@ -111,13 +117,23 @@ class Preparation:
             )
         value = table["prediction"].cast(pl.Float64).fill_null(np.nan).to_numpy()
         later: Step | None = None
-        for step, learned in zip(reversed(self.steps), reversed(self.learned), strict=True):
+        for n, (step, learned) in reversed(
+            [*enumerate(zip(self.steps, self.learned, strict=True))]
+        ):
             later = step if isinstance(step, Binarise) else later
             if isinstance(step, Normalise):
                 if later is not None:
                     raise Incompatible(f"{said(later)} cannot be undone: 1 says no rating")
-                value = step.undone(table[found["user"]], table[found["item"]], value, learned)
+                users, items = (self._cleaned(table[found[r]], r, n) for r in ROLES)
+                value = step.undone(users, items, value, learned)
         return table.with_columns(prediction=value)
+
+    def _cleaned(self, ids: pl.Series, role: Role, end: int) -> pl.Series:
+        """Return ids as they are spelt after the first steps."""
+        for step, learned in zip(self.steps[:end], self.learned, strict=False):
+            if isinstance(step, CleanIds) and role in learned:
+                ids = step.spelt(ids, learned[role][role])
+        return ids
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the steps and what they learned to a directory, whole or not at all.
@@ -193,7 +209,9 @@ def said(step: Step) -> str:
     return f"{type(step).__name__}({inner})"
 
 
-def _events(events: Events | Frame, columns: dict[str, Any]) -> Events:
+def _events(events: Events | Frame | str | Path, columns: dict[str, Any]) -> Events:
+    if isinstance(events, (str, Path)):
+        return Events.read(events, **columns)
     if not isinstance(events, Events):
         return Events.from_frame(events, **columns)
     if columns:
@@ -206,9 +224,15 @@ def _flow(events: Events, steps: tuple[Step, ...], learned: tuple[Learned, ...] 
     rows = Rows.of(events.frame)
     reading, kept, report = events.reading, [], []
     before = _counts(rows)
+    idle = []
     for n, step in enumerate(steps):
         outcome = step.run(rows, None if learned is None else learned[n])
         _check(step, outcome, rows, learned is not None)
+        absent = None if learned is None else _absent(step, learned[n], rows)
+        if absent is not None:
+            idle += [absent] if "kind" in outcome.learned else []
+            outcome = replace(outcome, why=f"{outcome.why}; {absent}")
+            reading = replace(reading, notes=(*reading.notes, f"{said(step)}: {absent}"))
         rows = outcome.rows
         after = _counts(rows)
         kept.append(outcome.learned)
@@ -218,6 +242,8 @@ def _flow(events: Events, steps: tuple[Step, ...], learned: tuple[Learned, ...] 
         report.append(line | {"changed": outcome.changed, "why": outcome.why})
         reading = _read_on(reading, step, outcome, before["rows"] - after["rows"])
         before = after
+    if idle and len(idle) == len(steps):
+        raise Incompatible(f"{reading.source}: none of the steps applies: {idle[0]}")
     numbers = ("rows", "users", "items")
     schema = {"step": pl.String} | {f"{n}{b}": pl.Int64 for n in numbers for b in ("_before", "")}
     table = pl.DataFrame(report, schema=schema | {"changed": pl.Int64, "why": pl.String})
@@ -225,6 +251,15 @@ def _flow(events: Events, steps: tuple[Step, ...], learned: tuple[Learned, ...] 
         reading = replace(reading, missing_values=int(np.isnan(rows.value).sum()))
     reading = replace(reading, repeats=_repeats(rows))
     return Prepared(steps, tuple(kept), Events(rows.frame(), reading), table)
+
+
+def _absent(step: Step, learned: Learned, rows: Rows) -> str | None:
+    """Return what is missing if a step is for a kind of which there are no rows."""
+    kind = learned["kind"].item() if "kind" in learned else getattr(step, "kind", None)
+    if kind is None or not len(rows) or rows.of_kind(kind).any():
+        return None
+    there = [name for name in rows.kinds if rows.of_kind(name).any()]
+    return f"no row is of kind {kind!r}; there are {', '.join(map(repr, there))}"
 
 
 def _counts(rows: Rows) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from penchant.ids import IdMap
+from penchant.ids import IdMap, as_ids
 from penchant.parameters import hyper
 from penchant.preparation.step import Learned, Outcome, Role, Rows, Step, counted
 
@@ -66,3 +66,14 @@ class CleanIds(Step):
             else:
                 rows = replace(rows, items=plain, item=code)
         return Outcome(rows, ", ".join(said), learned or kept, int(other.sum()))
+
+    def spelt(self, ids: pl.Series, kept: pl.Series) -> pl.Series:
+        """Return ids with the spelling that was kept; those that are not known stay.
+
+        Raises
+        ------
+        Incompatible : ids of another type than those that were kept.
+        """
+        code = IdMap(kept, spelling=self.spelling).encode(ids)
+        known = pl.Series(code >= 0)
+        return kept.gather(np.maximum(code, 0)).zip_with(known, as_ids(ids)[1])

@@ -110,7 +110,8 @@ def test_what_tune_prints_is_what_it_measured(run: Run, tmp_path: Path) -> None:
         (
             ["--model", "popularity"],
             "Popularity has no setting of which it is known what is worth trying: say it, as in "
-            "--search NAME=LOW..HIGH or --search NAME=THIS,THAT. Its settings: half_life, by, prior",
+            "--search NAME=LOW..HIGH or --search NAME=THIS,THAT. Its settings: half_life, by, "
+            "prior",
         ),
     ],
 )

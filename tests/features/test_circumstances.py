@@ -195,3 +195,10 @@ def test_what_cannot_be_is_named():
     ]:
         with pytest.raises(BadEvents, match=message):
             distances(pl.DataFrame(wrong), table)
+
+
+@pytest.mark.parametrize("code", [-2, 1])
+def test_a_code_that_no_item_has_is_named(code):
+    here = pl.DataFrame({"lat": [48.0], "lon": [2.0]})
+    with pytest.raises(BadParameter, match=f"codes are from 0 to 0, or -1 for none, got {code}"):
+        distances(here, here, np.array([[code, -1]]))

@@ -288,3 +288,10 @@ def test_real_ratings_agree_with_polars(movielens):
         assert running.height > 10_000
         late = running.filter(pl.col(f"{name}_count") > 0)
         np.testing.assert_allclose(late[f"{name}_mean"], late["expected"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("prior", ["x", None, 0, float("inf")])
+def test_a_prior_that_is_no_number_is_named(prior):
+    data = pt.Dataset.of({"user": [1], "item": [2], "rating": [3.0]})
+    with pytest.raises(BadParameter, match="prior must be a positive number of ratings, got"):
+        of_items(data, prior=prior)

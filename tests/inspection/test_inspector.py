@@ -231,3 +231,16 @@ def test_a_core_that_leaves_nothing_is_no_step() -> None:
     found = look(table)
     assert {"users met once", "items met once"} <= set(names(found))
     assert found.steps == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"at": "x"}, "at must be a share of rows between 0 and 1, got 'x'"),
+        ({"now": "x"}, "now is a whole number of microseconds since 1970, got 'x'"),
+        ({"now": 1.5}, "now is a whole number"),
+    ],
+)
+def test_shares_and_moments_that_are_none_are_named(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(pt.BadParameter, match=said):
+        pt.inspect({"user": [1], "item": [2]}, **wrong)

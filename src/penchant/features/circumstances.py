@@ -28,7 +28,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from penchant.errors import BadEvents, Incompatible
+from penchant.errors import BadEvents, BadParameter, Incompatible
 from penchant.features.quantities import numbers
 from penchant.feedback import duration
 from penchant.histories import Histories
@@ -146,6 +146,7 @@ def distances(
     Raises
     ------
     BadEvents : a table without such columns, or a latitude or longitude that is not on the globe.
+    BadParameter : a code that no item has.
 
     Notes
     -----
@@ -161,7 +162,10 @@ def distances(
     """
     latitude, longitude = _place(places, "the context")
     there = [np.append(degrees, np.nan) for degrees in _place(items, "the item table")]
-    chosen = np.arange(len(items)) if codes is None else codes
+    chosen = np.arange(len(items)) if codes is None else np.asarray(codes)
+    wrong = chosen[(chosen < -1) | (chosen >= len(items))]
+    if wrong.size:
+        raise BadParameter(f"codes are from 0 to {len(items) - 1}, or -1 for none, got {wrong[0]}")
     to_latitude, to_longitude = (np.atleast_2d(degrees[chosen]) for degrees in there)
     return haversine(latitude[:, None], longitude[:, None], to_latitude, to_longitude)
 

@@ -251,7 +251,7 @@ def _of_users(rows: _Rows, data: Dataset, categories: str | None) -> pl.DataFram
 
 
 def _of_items(rows: _Rows, data: Dataset, prior: float, released: str | None) -> pl.DataFrame:
-    if not 0 < prior < np.inf:
+    if not isinstance(prior, (int, float, np.number)) or not 0 < prior < np.inf:
         raise BadParameter(f"prior must be a positive number of ratings, got {prior!r}")
     found = rows.before(rows.item, len(data.items))
     everything = rows.before(np.zeros(len(rows.item), np.int32), 1)["mean"]

@@ -241,7 +241,8 @@ def inspect(
     Raises
     ------
     BadEvents : a table without a user or an item column, or without a row that has both.
-    BadParameter : ``at`` is not between 0 and 1, or columns are named for events or a dataset.
+    BadParameter : ``at`` is not between 0 and 1, ``now`` is no whole number, or columns are named
+        for events or a dataset.
 
     Examples
     --------
@@ -253,8 +254,10 @@ def inspect(
     >>> print(found.mend)
     pt.prepare(events, [pt.CleanIds(spelling="trimmed", of="user")])
     """
-    if not 0 < at < 1:
+    if not isinstance(at, (int, float)) or not 0 < at < 1:
         raise BadParameter(f"at must be a share of rows between 0 and 1, got {at!r}")
+    if now is not None and (isinstance(now, bool) or not isinstance(now, (int, np.integer))):
+        raise BadParameter(f"now is a whole number of microseconds since 1970, got {now!r}")
     known: list[Any] = [None, None]
     calls = ["", ""]
     if isinstance(events, Dataset):

@@ -206,6 +206,7 @@ def test_the_last_line_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     said = run("inspect", "my file.csv", *columns).stdout
     line = said.strip().splitlines()[-1]
     words = shlex.split(line)
+    assert """'DropValues(column="user", among=("NA",))'""" in line
     assert words[words.index("prepare") :][:2] == ["prepare", "my file.csv"]
     done = [word.partition("(")[0] for before, word in pairwise(words) if before == "--step"]
     expected = ["CleanIds", "Deduplicate", "DropMissing", "DropValues", "DropValues", "Between",

@@ -291,6 +291,8 @@ def _given(options: Mapping[str, Any]) -> str:
 
 def quoted(value: Any) -> str:
     """Return a value as Python writes it, text between double quotes."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(quoted, value))}{',' * (len(value) == 1)})"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 

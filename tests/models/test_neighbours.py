@@ -268,3 +268,11 @@ def test_neighbours_rank_better_than_popularity(last_fifth, model, floor):
     # Popularity has .087.
     found = pt.evaluate(model.fit(last_fifth.train), last_fifth, [pt.NDCG(10)])
     assert found[pt.NDCG(10)] >= floor
+
+
+@pytest.mark.parametrize("model", [pt.ItemKNN, pt.UserKNN])
+@pytest.mark.parametrize("form", FORMS)
+def test_ratings_whose_squares_do_not_fit_are_named(model, form):
+    data = pt.Dataset.of({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [1e30, -3e30, 2e30]})
+    with pytest.raises(pt.BadEvents, match=r"squares of ratings, which 3e\+30 is too large for"):
+        model(target="rating", form=form).fit(data)

@@ -25,6 +25,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.errors import BadEvents
 from penchant.kernels.biases import fit_biases, shrunk_means
 from penchant.kernels.csr import CSR
 from penchant.recommender import Codes, Scores
@@ -40,6 +41,10 @@ ITEM_PENALTY, USER_PENALTY, EPOCHS = 10.0, 15.0, 10
 """Of the baselines: Surprise's, and the defaults of ``Biases``."""
 
 
+LARGEST = 1e15
+"""A rating above that has a square of which 32 bits hold no sum of millions."""
+
+
 class Usual(NamedTuple):
     """Centres c and spreads d, (n,) each, of items or of people."""
 
@@ -53,7 +58,18 @@ def plain(centre: Floats) -> Usual:
 
 
 def overall(ratings: CSR) -> Floats:
-    """Return the mean and the standard deviation of all ratings, (2,)."""
+    """Return the mean and the standard deviation of all ratings, (2,).
+
+    Raises
+    ------
+    BadEvents : a rating so large that sums of squares would not fit in 32 bits.
+    """
+    largest = float(np.abs(ratings.data).max(initial=0))
+    if largest > LARGEST:
+        raise BadEvents(
+            f"neighbours are found by squares of ratings, which {largest:g} is too large for: "
+            f"ratings must be within {LARGEST:g}. Divide all of them, or prepare with ClipValues"
+        )
     return np.array([ratings.data.mean(dtype=float), ratings.data.std(dtype=float)], np.float32)
 
 

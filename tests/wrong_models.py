@@ -366,7 +366,37 @@ class CertainAsCanBe(Right):
         return "probability"
 
 
+class OrderBackwards(pt.MarkovChain):
+    """Shows what came before."""
+
+    def _fit(self, data, rng, on_epoch):
+        super()._fit(data, rng, on_epoch)
+        self.rules_ = self.rules_.transposed()
+
+
+class OrderForgotten(pt.MarkovChain):
+    """Starts from the last event, and knows only what goes together."""
+
+    def _fit(self, data, rng, on_epoch):
+        super()._fit(data, rng, on_epoch)
+        one, other = self.rules_, self.rules_.transposed()
+        rows = np.append(one.row_numbers(), other.row_numbers())
+        columns, values = np.append(one.indices, other.indices), np.append(one.data, other.data)
+        self.rules_ = type(one).from_pairs(rows, columns, values, one.shape)
+
+
+class OrderUnheard(Noise):
+    """Says that it reads the order, and finds groups at best."""
+
+    @property
+    def reads(self):
+        return frozenset({"history", "values", "order"})
+
+
 WRONG = {
+    OrderBackwards: "tells_signal_from_noise",
+    OrderForgotten: "tells_signal_from_noise",
+    OrderUnheard: "tells_signal_from_noise",
     TransposedWeights: "weights_point_the_right_way",
     ReadsThatWrite: "reads_do_not_write",
     WritesToTheQuery: "reads_do_not_write",

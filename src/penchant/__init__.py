@@ -15,8 +15,8 @@ _HOME = {
     "BadArtifact": "errors",
     "BadEvents": "errors",
     "BadParameter": "errors",
-    "Between": "preparation.selecting",
     "BayesianFM": "models.fm",
+    "Between": "preparation.selecting",
     "Biases": "models.ratings",
     "Binarise": "preparation.values",
     "CappedRecall": "evaluation.metrics",
@@ -41,6 +41,7 @@ _HOME = {
     "Fallback": "models.hybrid",
     "Feedback": "feedback",
     "Gini": "evaluation.metrics",
+    "GraphFilter": "models.spectral",
     "HitRate": "evaluation.metrics",
     "IdMap": "ids",
     "Impute": "preparation.levels",
@@ -52,6 +53,7 @@ _HOME = {
     "MAPOverK": "evaluation.metrics",
     "MAPOverRelevant": "evaluation.metrics",
     "MRR": "evaluation.metrics",
+    "MarkovChain": "models.markov",
     "MissingExtra": "errors",
     "Mixed": "models.hybrid",
     "NDCG": "evaluation.metrics",
@@ -62,6 +64,7 @@ _HOME = {
     "Novelty": "evaluation.metrics",
     "PenchantError": "errors",
     "Popularity": "models.popularity",
+    "PopularityRecent": "models.popularity",
     "Precision": "evaluation.metrics",
     "Preparation": "preparation.preparing",
     "Prepared": "preparation.preparing",
@@ -71,8 +74,10 @@ _HOME = {
     "Recommendations": "ranking",
     "Recommender": "recommender",
     "Rules": "ranking",
+    "SLIM": "models.slim",
     "SVD": "models.rating_factors",
     "SVDpp": "models.rating_factors",
+    "SequentialRules": "models.markov",
     "SlopeOne": "models.slope_one",
     "Split": "split",
     "Switching": "models.hybrid",
@@ -148,14 +153,19 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.hybrid import Switching as Switching
     from penchant.models.hybrid import Weighted as Weighted
     from penchant.models.linear import EASE as EASE
+    from penchant.models.markov import MarkovChain as MarkovChain
+    from penchant.models.markov import SequentialRules as SequentialRules
     from penchant.models.neighbours import ItemKNN as ItemKNN
     from penchant.models.neighbours import UserKNN as UserKNN
     from penchant.models.popularity import Popularity as Popularity
+    from penchant.models.popularity import PopularityRecent as PopularityRecent
     from penchant.models.rating_factors import NMF as NMF
     from penchant.models.rating_factors import SVD as SVD
     from penchant.models.rating_factors import SVDpp as SVDpp
     from penchant.models.ratings import Biases as Biases
+    from penchant.models.slim import SLIM as SLIM
     from penchant.models.slope_one import SlopeOne as SlopeOne
+    from penchant.models.spectral import GraphFilter as GraphFilter
     from penchant.predictions import predict as predict
     from penchant.preparation.dropping import DropValues as DropValues
     from penchant.preparation.levels import Impute as Impute

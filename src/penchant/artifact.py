@@ -38,14 +38,19 @@ CLASSES = (
     ("penchant.models.hybrid", "Switching"),
     ("penchant.models.hybrid", "Weighted"),
     ("penchant.models.linear", "EASE"),
+    ("penchant.models.markov", "MarkovChain"),
+    ("penchant.models.markov", "SequentialRules"),
     ("penchant.models.neighbours", "ItemKNN"),
     ("penchant.models.neighbours", "UserKNN"),
     ("penchant.models.popularity", "Popularity"),
+    ("penchant.models.popularity", "PopularityRecent"),
     ("penchant.models.ratings", "Biases"),
     ("penchant.models.rating_factors", "NMF"),
     ("penchant.models.rating_factors", "SVD"),
     ("penchant.models.rating_factors", "SVDpp"),
+    ("penchant.models.slim", "SLIM"),
     ("penchant.models.slope_one", "SlopeOne"),
+    ("penchant.models.spectral", "GraphFilter"),
 )
 """The only classes that a file can name; others are handed to ``load`` as ``known``."""
 

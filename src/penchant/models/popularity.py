@@ -96,6 +96,90 @@ class Popularity(Recommender):
         return self._explained(query, item, score, (), score)
 
 
+@dataclass(kw_only=True)
+class PopularityRecent(Recommender):
+    """Score an item by the weight of what people did with it shortly before the query.
+
+    ``score(i) = sum of the weights of the events on i in (now - window, now] + prior n(i) / n``,
+    where n(i) / n is the item's share of everything in the training data: an item or a time without
+    recent events is ranked by what was popular ever. With ``half_life``, an event that much older
+    than now counts half.
+
+    ``Popularity(half_life=)`` counts ages from the end of the training data, once, and gives the
+    same answer whenever it is asked. Here time is the query's: a model may be asked about any
+    moment, and events later than that moment count in the prior alone.
+
+    Reads the time of the query; one without a time is asked at the end of the training data. Items
+    nobody met are NaN. The model holds when each event was, without whose it was.
+
+    Examples
+    --------
+    >>> import penchant as pt
+    >>> data = pt.datasets.planted()
+    >>> model = pt.PopularityRecent(window="30d").fit(data)
+    >>> early, late = data.queries(likes=[[]], now=0), data.queries(likes=[[]])
+    >>> model.recommend(early, k=1).ids() == model.recommend(late, k=1).ids()
+    False
+    """
+
+    window: str = hyper("7d", "how long before the query an event counts, such as '7d' or '12h'")
+    half_life: str | None = hyper(None, "age at which an event counts half, such as '2d'")
+    prior: float = hyper(
+        1.0, "weight of an item's share of all events", at_least=0, search=(0.1, 100), log=True
+    )
+
+    def __post_init__(self) -> None:
+        """Check the hyper-parameters."""
+        super().__post_init__()
+        for text in (self.window, self.half_life):
+            if text is not None:
+                duration(text)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The time of the query."""
+        return frozenset({"time"})
+
+    def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
+        events = data.histories
+        weights = data.feedback.row_weights(events)  # not aged: age depends on who asks when
+        if not (events.time >= 0).any():
+            raise BadEvents("PopularityRecent needs to know when events were, and none has a time")
+        aged = data.feedback.row_weights(events, data.now()).astype(np.float64)
+        total = np.bincount(events.item, aged, len(data.items)).astype(np.float64)
+        self.usual_ = _counts(total / max(total.sum(), 1e-12))
+        known = np.flatnonzero((events.time >= 0) & (weights > 0))
+        order = known[np.argsort(events.time[known], kind="stable")]
+        self.times_, self.items_ = events.time[order], events.item[order]
+        self.weights_ = weights[order]
+
+    def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        until = self.training_.until
+        now = np.full(len(queries), until) if queries.now is None else queries.now
+        moments, which = np.unique(np.where(now >= 0, now, until), return_inverse=True)
+        rows = np.empty((len(moments), len(self.usual_)), np.float32)
+        for row, moment in zip(rows, moments, strict=True):
+            row[:] = self._before(int(moment))
+        return column_scores(rows[which], items)
+
+    def _before(self, now: int) -> NDArray[np.float64]:
+        """Return (items,) scores at one moment."""
+        length = duration(self.window)
+        lo, hi = np.searchsorted(self.times_, [now - length, now], side="right")
+        weights = self.weights_[lo:hi].astype(np.float64)
+        lives = [t for t in (self.half_life, self.training_.feedback.half_life) if t is not None]
+        for life in lives:
+            weights *= np.exp2((self.times_[lo:hi] - now) / duration(life))
+        recent = np.bincount(self.items_[lo:hi], weights, len(self.usual_))
+        scores: NDArray[np.float64] = recent + self.prior * self.usual_
+        return scores
+
+    def explain(self, query: Queries, item: int) -> Explanation:
+        """Explain an item: the base is the whole score, since nothing of the asker is read."""
+        score = float(self.score(query, np.array([item], np.int32))[0, 0])
+        return self._explained(query, item, score, (), score)
+
+
 def _written(values: pl.Series) -> pl.Series:
     """Return values as text; 1.0 is 1, since whole numbers among missing ones come as floats."""
     text = values.cast(pl.String)

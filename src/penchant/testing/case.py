@@ -90,6 +90,41 @@ def hubs(groups: int = 4, niches: int = 10, people: int = 40) -> Dataset:
     return Dataset.of(pl.DataFrame(rows, schema=["user", "item"], orient="row"), name="hubs")
 
 
+def ordered(noise: float, people: int = 100, length: int = 20, items: int = 40) -> Dataset:
+    """Return walks over a ring of items, in which each is followed by one other: ``followers``.
+
+    With ``noise``, so large a share of the steps goes to a random item instead; with 1 the order
+    says nothing. Walks begin anywhere and everyone meets any item, so that without the order an
+    item speaks for the one before it as much as for the one after. The tables and the context are
+    there for models that ask for them, and say nothing.
+    """
+    rng = np.random.default_rng(0)
+    after = followers(items)
+    item = rng.integers(0, items, (people, length))
+    strays = rng.random((people, length)) < noise
+    for n in range(1, length):
+        item[:, n] = np.where(strays[:, n], item[:, n], after[item[:, n - 1]])
+    user, place = np.indices(item.shape)
+    rows = {"user": user.ravel(), "item": item.ravel(), "rating": np.full(item.size, 4.0)}
+    rows["timestamp"] = 1_600_000_000 + 1000 * user.ravel() + place.ravel()
+    rows["device"] = np.where(user.ravel() % 2, "phone", "desk")
+    return Dataset.of(
+        rows,
+        items={"item": np.arange(items), "genres": ["Drama"] * items},
+        users={"user": np.arange(people), "age": 20 + np.arange(people) % 40},
+        context=("device",),
+        name="ordered",
+    )
+
+
+def followers(items: int = 40) -> NDArray[np.int64]:
+    """Return (items,) which item follows each in ``ordered`` data: all of them in one ring."""
+    ring = np.random.default_rng(1).permutation(items)
+    after = np.empty(items, np.int64)
+    after[ring] = np.roll(ring, -1)
+    return after
+
+
 def fingerprint(value: Any) -> str:
     """Return a hash of all arrays within a model, dataset or queries."""
     digest = hashlib.sha256()
@@ -189,7 +224,7 @@ class Case:
         turned = [np.arange(b - 1, a - 1, -1) for a, b in zip(h.indptr[:-1], h.indptr[1:])]
         backwards = np.concatenate(turned)
         newer = np.where(h.time >= 0, h.time + LATER, -1)
-        later = None if q.now is None else q.now + 2 * LATER
+        later = self._later(q)
         if evidence == "user":
             return [replace(q, user=np.roll(q.user, 1)), replace(q, user=np.full_like(q.user, -1))]
         if evidence == "history":
@@ -220,7 +255,13 @@ class Case:
         if evidence == "order":
             h = self.queries.histories
             return replace(self.queries, histories=changed(h, time=-1 + 0 * h.time))
+        if evidence in ("history", "values"):  # asked later, since what is changed is newer
+            return replace(self.queries, now=self._later(self.queries))
         return self.queries
+
+    def _later(self, q: Queries) -> NDArray[np.int64] | None:
+        """Return a time after all that is made newer."""
+        return None if q.now is None else np.full(len(q), self.data.until + 2 * LATER)
 
     def elsewhere(self, how: str) -> tuple[Queries, IdMap]:
         """Return the same queries in other vocabularies: permuted, larger or smaller."""

@@ -28,8 +28,10 @@ from penchant.testing.case import (
     Case,
     demand,
     fingerprint,
+    followers,
     hiding,
     hubs,
+    ordered,
     planted,
     rated,
     same,
@@ -306,8 +308,11 @@ def unmet_items_are_unknown(case: Case) -> None:
 
 
 def tells_signal_from_noise(case: Case) -> None:
-    """Planted groups are found: surely without noise, less with some, not at all in pure noise."""
+    """What is planted is found: surely without noise, less with some, not at all in pure noise."""
     if not case.model.reads & {"history", "user", "tastes"} or _only_shifts(case):
+        return
+    if "order" in case.model.reads:
+        _tells_order_from_noise(case)
         return
     found = [_found(case, noise) for noise in (0.1, 0.6, 1.0)]
     low, middle, high = found
@@ -315,6 +320,25 @@ def tells_signal_from_noise(case: Case) -> None:
     demand(low > 0.7, f"share of own group at noise .1, .6, 1: {shown}; the first is below .7")
     demand(low > middle > high - 0.1, f"share of own group does not fall with noise: {shown}")
     demand(high < 0.45, f"share of own group in pure noise is {high:.2f}; chance is .25")
+
+
+def _tells_order_from_noise(case: Case) -> None:
+    """Who met one item is shown the one that follows it in planted walks, first of all."""
+    found = []
+    for noise in (0.1, 0.9, 1.0):
+        data = ordered(noise)
+        model = case.fresh().fit(data, rng=5)
+        asked = data.queries(likes=[[one] for one in data.items])
+        scores = model.score(asked)
+        np.fill_diagonal(scores, np.nan)
+        best = np.argmax(np.nan_to_num(scores, nan=-np.inf), axis=1)
+        found.append(float((best == followers()).mean()))
+    low, middle, high = found
+    shown = ", ".join(f"{x:.2f}" for x in found)
+    demand(low > 0.7, f"share of next items found at noise .1, .9, 1: {shown}; the first is "
+           "below .7: is the order read, and the right way round?")  # fmt: skip
+    demand(low >= middle > high, f"share of next items found does not fall with noise: {shown}")
+    demand(high < 0.3, f"share of next items found in pure noise is {high:.2f}; chance is .03")
 
 
 def _only_shifts(case: Case) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,24 +10,15 @@ from scipy.linalg import lapack
 
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
-from penchant.explanations import Explanation, Share
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import dense_sparse, sparse_dense, sparse_sparse
+from penchant.models.item_weights import ItemWeights
 from penchant.parameters import hyper
-from penchant.queries import Queries
-from penchant.ranking import Recommendations
-from penchant.recommender import (
-    Codes,
-    OnEpoch,
-    Recommender,
-    Scores,
-    alike,
-    column_scores,
-)
+from penchant.recommender import OnEpoch, Scores
 
 
 @dataclass(kw_only=True)
-class EASE(Recommender):
+class EASE(ItemWeights):
     """Embarrassingly shallow autoencoder: each item's score is a weighted sum over the history.
 
     With X the users x items weights, P = (X'X + l2 I)^-1 and d = diag(P), the item-to-item weights
@@ -57,11 +46,6 @@ class EASE(Recommender):
         search=(10, 3000), log=True,
     )  # fmt: skip
 
-    @property
-    def reads(self) -> frozenset[str]:
-        """The history, and what was recorded in it."""
-        return frozenset({"history", "values"})
-
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         x = data.weights()
         if not x.nnz:
@@ -85,10 +69,6 @@ class EASE(Recommender):
             np.fill_diagonal(inverse, 0)
             self.weights_ = np.ascontiguousarray(inverse, dtype=np.float32)
             self.place_ = np.where(met, code, -1).astype(np.int32)
-
-    def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
-        return column_scores(self._from_weights(x), items)
 
     def _from_weights(self, x: CSR) -> Scores:
         """Return (q, items) scores of weighed histories; NaN for those of no item that was met."""
@@ -134,29 +114,6 @@ class EASE(Recommender):
         through = np.array([c.data.astype(np.float64) @ carried[c.indices] for c in met])
         weights = through / (self.l2 * float(self.diagonal_[item]))
         return np.where(history == item, 0.0, weights)
-
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: each history item adds its weight times its learned weight."""
-        own, mine = self._own(query), self._own_item(query, item)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        x = self.training_.feedback.weigh(own.histories, len(own.items), own.now)
-        amounts = x.data * self.item_weights(x.indices, mine)
-        ids = own.items.decode(x.indices)
-        shares = [Share("history", one, float(a)) for one, a in zip(ids, amounts, strict=True)]
-        return self._explained(query, item, 0.0, shares, score)
-
-    def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
-        """Return the k items that having met only this one speaks for most."""
-        training = self._trained()
-
-        def weights(codes: Codes) -> Scores:
-            n = np.arange(len(codes))
-            x = CSR.from_pairs(n, codes, None, (len(codes), len(training.items)))
-            return self._from_weights(x)
-
-        return alike(training, items, k, weights, self.name)
 
 
 def _rows(x: CSR, which: NDArray[np.int64]) -> CSR:

@@ -28,6 +28,7 @@ class Name(StrEnum):
     USER_KNN = "user-knn"
     ALS = "als"
     EASE = "ease"
+    SLIM = "slim"
     BIASES = "biases"
     SVD = "svd"
     SVDPP = "svdpp"
@@ -41,8 +42,8 @@ class Name(StrEnum):
 
 MODELS = (
     "popularity: the same for all; item-knn, user-knn: neighbours; als: matrix factorization; "
-    "ease: linear; content-based: from what is known of the items; hybrid: several weighted, also "
-    "for people and items nothing is known of. To predict ratings: biases, svd, svdpp, nmf, "
+    "ease, slim: linear; content-based: from what is known of the items; hybrid: several weighted, "
+    "also for people and items nothing is known of. To predict ratings: biases, svd, svdpp, nmf, "
     "slope-one, co-clustering, bayesian-fm, and item-knn and user-knn with --set target=rating."
 )
 Set = Annotated[
@@ -240,7 +241,7 @@ def named(
     from penchant.parameters import parsed
 
     classes = {
-        "user-knn": penchant.UserKNN, "content-based": penchant.ContentBased,
+        "user-knn": penchant.UserKNN, "slim": penchant.SLIM, "content-based": penchant.ContentBased,
         "biases": penchant.Biases, "svd": penchant.SVD, "svdpp": penchant.SVDpp,
         "nmf": penchant.NMF, "slope-one": penchant.SlopeOne,
         "co-clustering": penchant.CoClustering, "bayesian-fm": penchant.BayesianFM,

@@ -3,40 +3,71 @@
 import numpy as np
 
 
-def objective(rows, columns, dense, alpha, l2):
-    """The sum over every pair of c (p - x . y)^2, plus both penalties, over the number of pairs."""
+def penalties(dense, unobserved, l2, nu):
+    """The penalty on each row of a table of weights, whose empty columns count for nothing."""
+    columns = sum(1 for column in dense.T if column.any())
+    return np.array([l2 * (sum(row) + unobserved * columns) ** nu for row in dense])
+
+
+def objective(rows, columns, dense, unobserved, l2, nu=0.0):
+    """The sum over every pair and both penalties, over the number of pairs."""
     total = 0.0
     for u, x in enumerate(rows.astype(float)):
         for i, y in enumerate(columns.astype(float)):
-            p = 1.0 if dense[u, i] > 0 else 0.0
-            total += (1.0 + alpha * dense[u, i]) * (p - float(np.dot(x, y))) ** 2
-    total += l2 * sum(float(np.sum(f.astype(float) ** 2)) for f in (rows, columns))
+            s = float(np.dot(x, y))
+            total += dense[u, i] * (1.0 - s) ** 2 + unobserved * s**2
+    for side, table in ((rows, dense), (columns, dense.T)):
+        lengths = np.sum(side.astype(float) ** 2, axis=1)
+        total += float(penalties(table, unobserved, l2, nu) @ lengths)
     return total / dense.size
 
 
-def normal_equations(weights, columns, alpha, l2):
-    """A = Y' C Y + l2 I and b = Y' C p of one row, C = diag(1 + alpha w) over every column."""
+def normal_equations(weights, columns, unobserved, penalty):
+    """A and b of one row, from every column."""
     y = columns.astype(float)
-    confidence = np.diag(1.0 + alpha * weights)
-    return y.T @ confidence @ y + l2 * np.eye(y.shape[1]), y.T @ confidence @ (weights > 0)
+    a = penalty * np.eye(y.shape[1])
+    for w, one in zip(weights, y, strict=True):
+        a += (w + unobserved) * np.outer(one, one)
+    return a, y.T @ weights
 
 
-def solution(weights, columns, alpha, l2):
-    a, b = normal_equations(weights, columns, alpha, l2)
+def solution(weights, columns, unobserved, penalty):
+    a, b = normal_equations(weights, columns, unobserved, penalty)
     return np.linalg.inv(a) @ b
 
 
-def descended(start, weights, columns, alpha, l2, steps):
-    """Conjugate gradients from Golub and Van Loan, algorithm 11.3.3, on the formed A."""
-    a, b = normal_equations(weights, columns, alpha, l2)
+def descended(start, weights, columns, unobserved, penalty, shares, steps):
+    """Preconditioned conjugate gradients, Golub and Van Loan, algorithm 11.5.1, on the formed A.
+
+    The preconditioner is, in the axes in which Y'Y is diagonal, the diagonal of A if the row's
+    weight were spread as ``shares`` says.
+    """
+    y = columns.astype(float)
+    a, b = normal_equations(weights, columns, unobserved, penalty)
+    axes = np.linalg.svd(y)[2].T
+    mean = (y.T * shares) @ y
+    whole = unobserved * y.T @ y + penalty * np.eye(len(a)) + weights.sum() * mean
+    inverse = axes @ np.diag(1 / np.diag(axes.T @ whole @ axes)) @ axes.T
     x, residuals, direction = start.astype(float), [], None
     for _ in range(steps):
         residuals.append(b - a @ x)
         r = residuals[-1]
         if direction is None:
-            direction = r
+            direction = inverse @ r
         else:
             before = residuals[-2]
-            direction = r + (r @ r) / (before @ before) * direction
-        x = x + (r @ r) / (direction @ a @ direction) * direction
+            direction = inverse @ r + (r @ inverse @ r) / (before @ inverse @ before) * direction
+        x = x + (r @ inverse @ r) / (direction @ a @ direction) * direction
+    return x
+
+
+def block_by_block(start, weights, columns, unobserved, penalty, block):
+    """Each block of coordinates in turn where the loss is least, the others staying."""
+    a, b = normal_equations(weights, columns, unobserved, penalty)
+    x = start.astype(float)
+    for first in range(0, len(x), block):
+        mine = np.arange(first, min(first + block, len(x)))
+        rest = np.setdiff1d(np.arange(len(x)), mine)
+        right = b[mine] - a[np.ix_(mine, rest)] @ x[rest]
+        x[mine] = np.linalg.solve(a[np.ix_(mine, mine)], right)
     return x

@@ -6,7 +6,7 @@ import pytest
 
 import penchant as pt
 from data import find
-from naive_als import descended, objective, solution
+from naive_als import block_by_block, descended, objective, penalties, solution
 from penchant.errors import BadEvents, BadParameter, NotFitted, UnknownId
 from penchant.evaluation.metrics import NDCG
 from penchant.recommender import Embeds, Explains, Similar
@@ -34,7 +34,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def model(data):
-    return pt.ALS(factors=6, alpha=4.0, l2=2.0, epochs=8).fit(data, rng=3)
+    return pt.ALS(factors=6, unobserved=0.25, l2=0.5, nu=0.0, epochs=8).fit(data, rng=3)
 
 
 def dense(data):
@@ -46,18 +46,24 @@ def test_keeps_the_contract():
     assert all(isinstance(pt.ALS(), one) for one in (Embeds, Explains, Similar))
 
 
-def test_training_alternates_between_users_and_items(data):
+@pytest.mark.parametrize("solver", ["cg", "cholesky", "blocks"])
+def test_training_alternates_between_users_and_items(data, solver):
     table, f = dense(data), 4
     items = np.random.default_rng(3).standard_normal((len(data.items), f), np.float32)
     items = items * 0.1 / np.sqrt(f)
     users = np.zeros((len(data.users), f))
+    sides = [(users, items, table), (items, users, table.T)]
     for _ in range(2):
-        for u in np.flatnonzero(table.any(axis=1)):
-            users[u] = descended(users[u], table[u], items, 1.0, 5.0, 2)
-        for i in range(len(items)):
-            some = table[:, i].any()
-            items[i] = descended(items[i], table[:, i], users, 1.0, 5.0, 2) if some else 0
-    model = pt.ALS(factors=f, alpha=1.0, l2=5.0, epochs=2, cg_steps=2).fit(data, rng=3)
+        for solved, fixed, weights in sides:
+            penalty = penalties(weights, 0.3, 0.02, 0.9)
+            shares = weights.sum(axis=0) / weights.sum()
+            for r, row in enumerate(weights):
+                before, met = solved[r], row.any()
+                how = {"cg": lambda *a, s=shares: descended(*a, s, 2), "blocks":
+                       lambda *a: block_by_block(*a, 3), "cholesky": lambda _, *a: solution(*a)}  # fmt: skip
+                solved[r] = how[solver](before, row, fixed, 0.3, penalty[r]) if met else 0
+    model = pt.ALS(factors=f, unobserved=0.3, l2=0.02, nu=0.9, epochs=2, solver=solver, block=3)
+    model.fit(data, rng=3)
     met = table.any(axis=0)
     y = model.item_vectors()[met]  # In axes of their own: what they say of each other is the same.
     assert np.allclose(y @ y.T, items[met] @ items[met].T, atol=1e-4)
@@ -68,19 +74,19 @@ def test_everyone_is_folded_in_exactly(data, model):
     met = dense(data).any(axis=0)
     y = model.item_vectors()[met]
     for u, weights in enumerate(dense(data)):
-        want = y @ solution(weights[met], y, 4.0, 2.0)
+        want = y @ solution(weights[met], y, 0.25, 0.5)
         assert np.allclose(scores[u, met], want, atol=1e-6)
 
 
 def test_one_factor_by_hand():
-    model = pt.ALS.from_factors([[2.0], [1.0]], ["a", "b"], alpha=1.0, l2=1.0)
+    model = pt.ALS.from_factors([[2.0], [1.0]], ["a", "b"], unobserved=0.5, l2=1.5)
     asked = pt.Dataset.of({"user": ["u"], "item": ["a"]}).queries()
-    # A = 4 + 1 + 1 + 1 * 4 = 10, b = (1 + 1) * 2 = 4, x = 0.4.
-    assert np.allclose(model.user_vectors(asked), [[0.4]])
+    # A = 0.5 (4 + 1) + 1.5 + 4 = 8, b = 2, x = 0.25.
+    assert np.allclose(model.user_vectors(asked), [[0.25]])
     told = pt.explain(model, asked, "a")
-    assert told.score == pytest.approx(0.8)
+    assert told.score == pytest.approx(0.5)
     assert [(s.kind, s.id) for s in told.shares] == [("history", "a")]
-    assert told.shares[0].amount == pytest.approx(0.8)
+    assert told.shares[0].amount == pytest.approx(0.5)
 
 
 def test_what_an_interaction_weighs_is_how_far_it_is_trusted():
@@ -89,9 +95,10 @@ def test_what_an_interaction_weighs_is_how_far_it_is_trusted():
     feedback = pt.Feedback(weights={"view": 1, "buy": 3})
     data = pt.Dataset.of(events, kind="kind", feedback=feedback)
     assert sorted(set(data.weights().data)) == [1, 3]
-    model = pt.ALS(factors=2, alpha=0.5, l2=0.1).fit(data)
+    model = pt.ALS(factors=2, unobserved=0.5, l2=0.1, nu=0.5).fit(data)
     y = model.item_vectors()
-    want = [y @ solution(w, y, 0.5, 0.1) for w in dense(data)]
+    penalty = penalties(dense(data), 0.5, 0.1, 0.5)
+    want = [y @ solution(w, y, 0.5, p) for w, p in zip(dense(data), penalty, strict=True)]
     assert np.allclose(model.score(data.queries()), want, atol=1e-6)
 
 
@@ -133,16 +140,16 @@ def test_shares_are_what_each_item_of_the_history_adds(data, model):
     weights = dense(data)[data.users.code(7)]
     met = dense(data).any(axis=0)
     y = np.where(met[:, None], model.item_vectors(), 0).astype(float)
-    a = y.T @ y + 2.0 * np.eye(6)
+    a = 0.25 * y.T @ y + 0.5 * np.eye(6)
     for w, v in zip(weights, y, strict=True):
-        a += 4.0 * w * np.outer(v, v)
+        a += w * np.outer(v, v)
     for item in data.items.decode(np.flatnonzero(met)):
         told = pt.explain(model, asked, item)
         assert told.base == 0
         code = data.items.code(item)
         for share in told.shares:
             j = data.items.code(share.id)
-            want = (1 + 4.0 * weights[j]) * y[j] @ np.linalg.inv(a) @ y[code]
+            want = weights[j] * y[j] @ np.linalg.inv(a) @ y[code]
             assert share.amount == pytest.approx(want, rel=1e-6, abs=1e-9)
         amounts = np.array([s.amount for s in told.shares])
         assert abs(amounts.sum() - told.score) <= 1e-5 * np.abs(amounts).sum()
@@ -157,7 +164,7 @@ def test_a_score_of_nothing_is_explained_to_the_last_digit():
     y = np.zeros((40, 8), np.float32)
     y[:20, :4], y[20:, 4:] = rng.random((2, 20, 4))
     y += 1e-6 * rng.standard_normal(y.shape).astype(np.float32)
-    model = pt.ALS.from_factors(y, list(range(40)), alpha=1.0, l2=5.0)
+    model = pt.ALS.from_factors(y, list(range(40)), unobserved=1.0, l2=5.0)
     table = pl.DataFrame({"item": range(40)})
     asked = pt.Dataset.of({"user": [0] * 5, "item": [1, 2, 3, 4, 5]}, items=table).queries()
     for item in range(40):
@@ -168,16 +175,16 @@ def test_a_score_of_nothing_is_explained_to_the_last_digit():
 
 def test_born_fitted_from_vectors_trained_elsewhere(data, model):
     again = pt.ALS.from_factors(
-        model.item_vectors(), data.items, alpha=4.0, l2=2.0, feedback=data.feedback
+        model.item_vectors(), data.items, unobserved=0.25, l2=0.5, feedback=data.feedback
     )
     asked = data.queries()
     assert again.factors == 6
     assert np.array_equal(model.score(asked), again.score(asked), equal_nan=True)
     assert not again.item_factors_.flags.writeable
     with pytest.raises(BadParameter, match="one vector for each of 2 ids"):
-        pt.ALS.from_factors(np.ones((3, 4)), ["a", "b"], alpha=1.0, l2=1.0)
+        pt.ALS.from_factors(np.ones((3, 4)), ["a", "b"], unobserved=1.0, l2=1.0)
     with pytest.raises(BadParameter, match=r"ALS\.l2 must be a positive number"):
-        pt.ALS.from_factors(np.ones((1, 4)), ["a"], alpha=1.0, l2=0.0)
+        pt.ALS.from_factors(np.ones((1, 4)), ["a"], unobserved=1.0, l2=0.0)
 
 
 def test_similar_items_point_the_same_way(data, model):
@@ -207,12 +214,13 @@ def test_progress_is_told_and_can_stop_it(data):
 
 def test_the_loss_told_is_the_objective(data):
     seen = []
-    model = pt.ALS(factors=3, alpha=2.0, l2=1.0, epochs=30, cg_steps=5)
+    model = pt.ALS(factors=3, unobserved=0.5, l2=0.3, nu=0.2, epochs=30, cg_steps=5)
     model.fit(data, on_epoch=lambda e: seen.append(e.loss))
     table = dense(data)
     y = np.nan_to_num(model.item_vectors())
-    x = np.array([solution(w, y, 2.0, 1.0) if w.any() else 0 * y[0] for w in table])
-    assert seen[-1] == pytest.approx(objective(x, y, table, 2.0, 1.0), rel=1e-3)
+    penalty = penalties(table, 0.5, 0.3, 0.2)
+    x = np.array([solution(w, y, 0.5, p) for w, p in zip(table, penalty, strict=True)])
+    assert seen[-1] == pytest.approx(objective(x, y, table, 0.5, 0.3, 0.2), rel=1e-3)
 
 
 def test_the_seed_decides(data):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,11 +16,11 @@ from penchant.errors import BadEvents, BadParameter
 from penchant.explanations import Explanation, Share
 from penchant.feedback import Feedback
 from penchant.ids import IdMap
-from penchant.kernels import als
+from penchant.kernels import als, als_blocks, als_exact
 from penchant.kernels.csr import CSR
 from penchant.parameters import hyper
 from penchant.queries import Queries
-from penchant.ranking import Recommendations
+from penchant.ranking import EVERYTHING, Recommendations, Rules, nearest
 from penchant.recommender import (
     Codes,
     Epoch,
@@ -32,6 +32,8 @@ from penchant.recommender import (
     column_scores,
 )
 
+Vectors = NDArray[np.float32]
+
 
 @dataclass(kw_only=True)
 class ALS(Recommender):
@@ -39,11 +41,16 @@ class ALS(Recommender):
 
     Minimises, over user vectors x_u and item vectors y_i,
 
-        sum over all (u, i) of c_ui (p_ui - x_u . y_i)^2 + l2 (sum |x_u|^2 + sum |y_i|^2)
+        sum over met (u, i) of w_ui (1 - x_u . y_i)^2  +  unobserved * sum over all (x_u . y_i)^2
+            +  sum of l2_u |x_u|^2  +  sum of l2_i |y_i|^2
 
-    where a met pair of weight w has p = 1 and c = 1 + alpha w, and every other pair p = 0 and c = 1
-    (Hu, Koren and Volinsky 2008, equation 3). Users and items are solved for in turn, each by a few
-    conjugate-gradient steps from where it was (Takacs, Pilaszy and Tikk 2011).
+        l2_u = l2 (sum of w_u  +  unobserved * number of items)^nu,  and l2_i alike
+
+    where w is what the events of a pair weigh (``Feedback``): implicit feedback as in Hu, Koren and
+    Volinsky (ICDM 2008), with the regularisation of Rendle, Krichene, Zhang and Koren, "Revisiting
+    the performance of iALS on item recommendation benchmarks" (RecSys 2022). Users and items are
+    solved for in turn, by ``solver``: a few preconditioned conjugate-gradient steps from where a
+    row was (Takacs, Pilaszy and Tikk 2011), exactly (Cholesky), or block by block (iALS++).
 
     Only item vectors are kept. Whoever asks, known or not, gets the vector that solves the problem
     exactly for their present history, so that the last click counts at once.
@@ -60,15 +67,23 @@ class ALS(Recommender):
     """
 
     factors: int = hyper(64, "length of the vectors", at_least=1, search=(16, 256), log=True)
-    alpha: float = hyper(
-        0.5, "what one interaction adds to the confidence in a pair", above=0,
-        search=(0.1, 100), log=True,
+    unobserved: float = hyper(
+        0.1, "weight of every pair, met or not, where one interaction weighs 1", above=0,
+        search=(0.003, 1), log=True,
     )  # fmt: skip
     l2: float = hyper(
-        12.0, "regularisation: larger keeps vectors smaller", above=0, search=(0.5, 200), log=True
+        0.01, "regularisation: larger keeps vectors smaller", above=0, search=(0.001, 0.3), log=True
     )
+    nu: float = hyper(
+        1.0, "how much more the vector of a frequent user or item is kept small; 0: no more",
+        at_least=0, at_most=2, search=(0, 1),
+    )  # fmt: skip
     epochs: int = hyper(15, "times that users and items are each solved for", at_least=1)
-    cg_steps: int = hyper(3, "conjugate-gradient steps for each row in each epoch", at_least=1)
+    solver: Literal["cg", "cholesky", "blocks"] = hyper(
+        "cg", "how rows are solved for: conjugate gradients, exactly, or block by block"
+    )
+    cg_steps: int = hyper(2, "conjugate-gradient steps for each row in each epoch", at_least=1)
+    block: int = hyper(32, "factors in a block of the solver 'blocks'", at_least=1)
 
     @classmethod
     def from_factors(
@@ -76,8 +91,9 @@ class ALS(Recommender):
         item_factors: ArrayLike,
         items: IdMap | Sequence[Any],
         *,
-        alpha: float,
+        unobserved: float,
         l2: float,
+        nu: float = 0.0,
         feedback: Feedback | None = None,
     ) -> Self:
         """Return a fitted model around item vectors that were trained elsewhere.
@@ -86,8 +102,10 @@ class ALS(Recommender):
         ----------
         item_factors : (n, f) one vector an item; a row with a NaN is an item never met.
         items : the ids of the rows.
-        alpha, l2 : as in the training, for folding in. Spark's ``regParam`` is multiplied by the
-            length of the history there; give its product with a usual length.
+        unobserved, l2, nu : as in the training, for folding in. A library whose confidence is
+            ``1 + alpha w`` and whose penalty is ``l2`` has ``unobserved=1 / alpha`` and
+            ``l2 / alpha``; one that multiplies the penalty by the length of the history, such as
+            Spark, comes near ``nu=1``.
         feedback : what a row of a history weighs; by default each counts 1.
 
         Raises
@@ -102,7 +120,7 @@ class ALS(Recommender):
                 f"item_factors must be one vector for each of {len(names):,} ids, "
                 f"got shape {vectors.shape}"
             )
-        model = cls(factors=vectors.shape[1], alpha=alpha, l2=l2)
+        model = cls(factors=vectors.shape[1], unobserved=unobserved, l2=l2, nu=nu)
         met = np.isfinite(vectors.sum(axis=1))
         model._keep(vectors, met)
         model._seal()
@@ -125,32 +143,39 @@ class ALS(Recommender):
         return frozenset({"history", "values"})
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
-        by_user = data.weights()
-        if not by_user.nnz:
+        weights = data.weights()
+        if not weights.nnz:
             raise BadEvents("ALS needs at least one interaction that weighs something")
-        by_item = by_user.transposed()
-        users = np.zeros((by_user.shape[0], self.factors), np.float32)
-        items = rng.standard_normal((by_user.columns, self.factors), np.float32)
+        users = np.zeros((weights.shape[0], self.factors), np.float32)
+        items = rng.standard_normal((weights.columns, self.factors), np.float32)
         items *= np.float32(0.1 / np.sqrt(self.factors))
-        met = np.diff(by_item.indptr) > 0
+        by_user, by_item = als.halves(weights, unobserved=self.unobserved, l2=self.l2, nu=self.nu)
+        met = np.diff(by_item.weights.indptr) > 0
         begun = perf_counter()
         sides = (users, items, by_user), (items, users, by_item)
         with threadpool_limits(1, "blas"):  # Its products are small; the kernels have threads.
             for number in range(1, self.epochs + 1):
-                for solved, fixed, weights in sides:
-                    als.half_epoch(
-                        solved, fixed, weights, alpha=self.alpha, l2=self.l2, steps=self.cg_steps
-                    )
+                for solved, fixed, half in sides:
+                    self._improve(solved, fixed, half)
                 if on_epoch is not None:
-                    loss = als.loss(users, items, by_user, alpha=self.alpha, l2=self.l2)
+                    loss = als.loss(users, items, by_user, by_item)
                     self._keep(items, met)
                     if on_epoch(Epoch(number, self.epochs, loss, perf_counter() - begun, self)):
                         break
         self._keep(items, met)
 
-    def _keep(self, items: NDArray[np.float32], met: NDArray[np.bool_]) -> None:
+    def _improve(self, solved: Vectors, fixed: Vectors, half: als.Half) -> None:
+        """Solve for one side, given the other."""
+        if self.solver == "cg":
+            als.half_epoch(solved, fixed, half, steps=self.cg_steps)
+        elif self.solver == "cholesky":
+            als_exact.half_epoch(solved, fixed, half)
+        else:
+            als_blocks.half_epoch(solved, fixed, half, block=self.block)
+
+    def _keep(self, items: Vectors, met: NDArray[np.bool_]) -> None:
         """Learn these item vectors; those of items never met are NaN."""
-        self.gram_ = als.gram(items[met], self.l2)
+        self.gram_ = self.unobserved * als.gram(items[met])
         self.item_factors_ = np.where(met[:, None], items, np.float32(np.nan))
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
@@ -170,9 +195,14 @@ class ALS(Recommender):
         return CSR.from_pairs(x.row_numbers()[met], x.indices[met], x.data[met], x.shape)
 
     def _vectors(self, x: CSR) -> NDArray[np.float64]:
-        vectors = als.fold_in(x, self.item_factors_, self.gram_, alpha=self.alpha)
+        vectors = als_exact.fold_in(x, self.item_factors_, self.gram_, self._ridge(x))
         vectors[np.diff(x.indptr) == 0] = np.nan
         return vectors
+
+    def _ridge(self, x: CSR) -> NDArray[np.float64]:
+        """Return the penalty on the vectors of those whose histories weigh x."""
+        items = np.count_nonzero(~np.isnan(self.item_factors_[:, 0]))
+        return als.ridge(als.row_sums(x), items, unobserved=self.unobserved, l2=self.l2, nu=self.nu)
 
     def user_vectors(self, queries: Queries) -> NDArray[np.float32]:
         """Return (q, factors) the vectors of who asks, solved for; NaN without evidence."""
@@ -183,22 +213,35 @@ class ALS(Recommender):
         self._trained()
         return self.item_factors_
 
+    @property
+    def recall(self) -> float:
+        """All of the best items are found."""
+        return 1.0
+
+    def retrieve(self, queries: Queries, k: int, rules: Rules = EVERYTHING) -> tuple[Codes, Scores]:
+        """Return the k best items of each query and their scores; few others are scored."""
+        return nearest(
+            queries, k, rules, factors=self.item_factors_, items=self._trained().items,
+            vectors=lambda block: self._vectors(self._evidence(self._own(block))),
+        )  # fmt: skip
+
     def explain(self, query: Queries, item: int) -> Explanation:
         """Explain an item code: what each item of the history adds.
 
-        The asker's vector is A^-1 times the sum of c_j y_j over the history, so the score is the
-        sum of c_j y_j . A^-1 y_i: each item adds its confidence times its likeness to item i, as
-        this asker's A sees it (Hu, Koren and Volinsky 2008, section 5). A depends on the whole
-        history; a share is what an item adds given the others.
+        The asker's vector is A^-1 times the sum of w_j y_j over the history, so the score is the
+        sum of w_j y_j . A^-1 y_i: each item adds its weight times its likeness to item i, as this
+        asker's A sees it (Hu, Koren and Volinsky 2008, section 5). A depends on the whole history;
+        a share is what an item adds given the others.
         """
         own, mine = self._own(query), self._own_item(query, item)
         score = float(self.score(query, np.array([item], np.int32))[0, 0])
         if np.isnan(score):
             return self._explained(query, item, score, (), score)
         x, y = self._evidence(own), self.item_factors_
-        seen = als.fold_in(x, y, self.gram_, alpha=self.alpha, right=y[mine : mine + 1])[0]
-        confidence = 1 + self.alpha * x.data.astype(np.float64)
-        amounts = confidence * np.einsum("jf,f->j", y[x.indices], seen)
+        through = als_exact.fold_in(
+            x, y, self.gram_, self._ridge(x), right=y[mine : mine + 1], pairs_pull=False
+        )[0]
+        amounts = x.data * np.einsum("jf,f->j", y[x.indices], through)
         ids = own.items.decode(x.indices)
         shares = [
             Share("history", one, float(amount)) for one, amount in zip(ids, amounts, strict=True)

@@ -1,0 +1,148 @@
+"""Alternating least squares, exactly: A formed and factored (Cholesky), in training and after.
+
+A half-epoch works in 32 bits, as the factors are. Folding in works in 64: the condition number of A
+is about the largest eigenvalue of ``Y'Y`` over the penalty, often beyond what 32 bits resolve. See
+``als`` for A and b.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from penchant.kernels.als import APART, FAST, Half, Pull, entries, gram, read_only
+from penchant.kernels.csr import CSR
+from penchant.kernels.threads import run
+
+
+def half_epoch(
+    solved: NDArray[np.float32],
+    fixed: NDArray[np.float32],
+    half: Half,
+    *,
+    pull: Pull | None = None,
+    threads: int | None = None,
+) -> None:
+    """Solve for the rows of ``solved`` in place, given the other side's factors.
+
+    Arguments as in ``als.half_epoch``; what stood in ``solved`` does not matter.
+    """
+    common = half.unobserved * gram(fixed)
+    right = np.empty((0, fixed.shape[1]), np.float32)
+    if pull is not None:
+        common, right = common + pull.gram, pull.right
+    _solve(half.weights, fixed, common.astype(np.float32), half.ridge, right, True, solved, threads)
+    solved[np.diff(half.weights.indptr) == 0] = 0
+
+
+def fold_in(
+    histories: CSR,
+    fixed: NDArray[np.float32],
+    common: NDArray[np.float64],
+    ridge: NDArray[np.float64],
+    *,
+    right: NDArray[np.float32] | None = None,
+    pairs_pull: bool = True,
+    threads: int | None = None,
+) -> NDArray[np.float64]:
+    """Solve exactly for the vectors of rows, seen in training or not.
+
+    Parameters
+    ----------
+    histories : rows by columns, the weights of each row's pairs, 0 or more.
+    fixed : (columns, f) float32.
+    common : (f, f) float64, what every A holds: ``unobserved * gram(fixed)``, so that it is
+        computed once and not per request.
+    ridge : (rows,) float64, the penalty on each row.
+    right : (rows, f) float32, added to b.
+    pairs_pull : whether the pairs count in b, too; else they only count in A.
+    threads : how many threads; the result does not depend on it.
+
+    Returns
+    -------
+    (rows, f) float64; 0 where b is. Not finite where A is not positive definite, which a penalty
+    that is not vanishing rules out.
+    """
+    solved = np.empty((histories.shape[0], fixed.shape[1]))
+    work = int(histories.nnz + len(solved) * (fixed.shape[1] // 3))
+    if threads is None and work * fixed.shape[1] < 1 << 20:
+        threads = 1  # Sooner done than other threads are started.
+    right = np.empty((0, fixed.shape[1]), np.float32) if right is None else right
+    _solve(histories, fixed, common, ridge, right, pairs_pull, solved, threads)
+    return solved
+
+
+def _solve(weights, fixed, common, ridge, right, pairs_pull, solved, threads):  # type: ignore[no-untyped-def]
+    # Forming A costs f^2 / 2 a pair, factoring it f^3 / 6.
+    work = weights.indptr + np.arange(len(solved) + 1) * (fixed.shape[1] // 3)
+    fixed, common, ridge, right = (read_only(one) for one in (fixed, common, ridge, right))
+    run(
+        _cholesky, work, *entries(weights), common, ridge, right, pairs_pull, fixed, solved,
+        threads=threads,
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _cholesky(  # type: ignore[no-untyped-def]
+    lo, hi, indptr, indices, weights, common, ridge, right, pairs_pull, fixed, solved
+):
+    factors = fixed.shape[1]
+    x = np.empty(factors + 2 * APART, solved.dtype)[APART : APART + factors]
+    a = np.empty(factors**2 + 2 * APART, solved.dtype)[APART : APART + factors**2]
+    a = a.reshape((factors, factors))  # The lower triangle of A, then of its factor L.
+    near = np.zeros((4, factors), solved.dtype)
+    extra = np.zeros(4, solved.dtype)
+    for row in range(lo, hi):
+        first, last = indptr[row], indptr[row + 1]
+        if first == last and not len(right):
+            solved[row] = 0
+            continue
+        for i in range(factors):
+            x[i] = right[row, i] if len(right) else 0
+            for k in range(i + 1):
+                a[i, k] = common[i, k]
+            a[i, i] += ridge[row]
+        for begin in range(first, last, 4):
+            for n in range(4):
+                extra[n] = 0  # A vector left from before counts nothing.
+                if begin + n < last:
+                    extra[n] = weights[begin + n]
+                    in_b = extra[n] if pairs_pull else 0
+                    for k in range(factors):
+                        near[n, k] = fixed[indices[begin + n], k]
+                        x[k] += in_b * near[n, k]
+            y0, y1, y2, y3 = near[0], near[1], near[2], near[3]
+            for i in range(factors):
+                s0, s1 = extra[0] * y0[i], extra[1] * y1[i]
+                s2, s3 = extra[2] * y2[i], extra[3] * y3[i]
+                into = a[i]
+                for k in range(i + 1):
+                    into[k] += s0 * y0[k] + s1 * y1[k] + s2 * y2[k] + s3 * y3[k]
+        solve(a, x, factors)
+        for k in range(factors):
+            solved[row, k] = x[k]
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, forceinline=True)
+def solve(a, b, size):  # type: ignore[no-untyped-def]
+    """Replace b by A^-1 b, and the lower triangle of A by its Cholesky factor."""
+    for i in range(size):  # A = L L', L replacing A; and L z = b, z replacing b.
+        into = a[i]
+        for j in range(i):
+            left = a[j]
+            s = into[j]
+            for k in range(j):
+                s -= into[k] * left[k]
+            into[j] = s / left[j]
+        s, z = into[i], b[i]
+        for k in range(i):
+            s -= into[k] * into[k]
+            z -= into[k] * b[k]
+        into[i] = np.sqrt(s)
+        b[i] = z / into[i]
+    for i in range(size - 1, -1, -1):  # L' x = z, in axpy form: L is read by rows.
+        left = a[i]
+        b[i] /= left[i]
+        for k in range(i):
+            b[k] -= b[i] * left[k]

@@ -153,6 +153,21 @@ def test_tune_finds_settings_and_says_how_to_use_them(run: Run, tmp_path: Path) 
         assert said in run("tune", "planted", "--search", wrong, ok=False).stderr
 
 
+def test_tune_finds_the_best_of_several(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    words = ["tune", RATINGS, "--model", "popularity", "--model", "item-knn", "--trials", 6]
+    told = run(*words, "--html", "page.html").stdout
+    assert "6 trials of 2 models" in told
+    split = pt.split.last(pt.datasets.read(RATINGS), fraction=0.2, validation=0.2)
+    models = {"popularity": pt.Popularity(), "item-knn": pt.ItemKNN()}
+    found = pt.tune(models, split, pt.NDCG(10), trials=6)
+    line = next(line for line in told.splitlines() if line.startswith("Fit it: "))
+    run(*shlex.split(line.partition(": ")[2])[1:], "--out", "m")
+    assert pt.load(tmp_path / "m") == found.best
+    assert "Tuning 2 models" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "--search is for one --model" in run(*words, "--search", "k", ok=False).stderr
+
+
 def test_evaluate_shows_a_table_and_gives_the_numbers(run: Run) -> None:
     said = run("evaluate", RATINGS, "--model", "ease", "--model", "item-knn")
     for word in ("NDCG@10", "ease", "item-knn", "Popularity (baseline)"):

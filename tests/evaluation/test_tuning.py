@@ -6,7 +6,8 @@ import io
 import re
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
@@ -14,8 +15,9 @@ import pytest
 from rich.console import Console
 
 import penchant as pt
+from penchant.evaluation.halving import Budget
+from penchant.evaluation.search import lower_is_better
 from penchant.evaluation.space import Choice, Range, changed, declared, space_of
-from penchant.evaluation.tuning import lower_is_better
 from penchant.parameters import hyper
 from penchant.recommender import Epoch, Recommender
 from penchant.split import Part, Split
@@ -118,7 +120,7 @@ def test_the_best_l2_on_planted_data_is_as_good_as_the_best_of_a_grid(noisy):
 
 def test_the_same_seed_gives_the_same_and_another_seed_does_not(noisy):
     def values(rng, trials=3):
-        found = pt.tune(pt.ALS(factors=4, epochs=8), noisy, pt.NDCG(10), ["alpha", "l2"],
+        found = pt.tune(pt.ALS(factors=4, epochs=8), noisy, pt.NDCG(10), ["unobserved", "l2"],
                         trials=trials, rng=rng)  # fmt: skip
         return found.to_frame().drop("seconds")
 
@@ -226,18 +228,24 @@ def test_proposed_numbers_have_four_digits_and_stay_in_range(flat):
 
 def test_poor_trials_are_cut_short_and_good_ones_are_not(flat):
     def states(prune):
-        model = Constant(x=BEST, epochs=16)
+        model = Constant(x=1.0, epochs=16)
         found = pt.tune(model, flat, pt.RMSE(), {"x": (0, 9)}, trials=25, prune=prune)
         return found.trials, [t.state for t in found.trials]
 
     trials, found = states(prune=True)
-    done, expected = [], []
-    for trial in trials:  # it says the same after every epoch, so it is told at the first
-        poor = len(done) >= 5 and trial.value > np.median(done)
-        expected.append("pruned" if poor else "done")
-        done += [] if poor else [trial.value]
+    expected = []
+    reached = [], [], []  # after 2, 4 and 8 of 16 epochs, each of which says the same
+    for trial in trials:
+        state = "done"
+        for rung in reached:
+            rung.append(trial.value)
+            if trial.value > sorted(rung)[max(len(rung) // 2, 1) - 1]:
+                state = "pruned"
+                break
+        expected.append(state)
     assert found == expected
-    assert 5 <= found.count("pruned") < 20
+    assert 5 <= found.count("pruned") <= 22
+    assert min(t.value for t in trials if t.state == "done") == min(t.value for t in trials)
     assert states(prune=True)[1] == found
     assert "pruned" not in states(prune=False)[1]
 
@@ -261,7 +269,7 @@ def test_it_ends_when_it_is_told_to(flat):
     found = pt.tune(Constant(), flat, pt.RMSE(), on_trial=lambda t: seen.append(t) or len(seen) > 2)
     assert found.trials == tuple(seen)
     assert len(seen) == 3
-    assert len(pt.tune(Constant(), flat, pt.RMSE(), seconds=0.0).trials) == 1
+    assert len(pt.tune(Constant(), flat, pt.RMSE(), minutes=1e-9).trials) == 1
 
 
 def test_lower_is_better_for_errors_only():
@@ -294,7 +302,7 @@ def test_what_changes_the_meaning_of_scores_is_not_searched():
 
 def test_parts_of_parts_are_reached():
     model = pt.Fallback([pt.Weighted([pt.EASE(), pt.ALS()]), pt.Popularity()])
-    assert {"0.0.l2", "0.1.alpha", "0.normalise"} <= declared(model).keys()
+    assert {"0.0.l2", "0.1.unobserved", "0.normalise"} <= declared(model).keys()
     other = changed(model, {"0.0.l2": 7.0, "0.normalise": "fit"})
     assert (other.parts[0].parts[0].l2, other.parts[0].normalise) == (7.0, "fit")
     assert model.parts[0].parts[0].l2 == pt.EASE().l2
@@ -350,17 +358,18 @@ def test_bad_spaces_are_named(noisy, space, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": pt.EASE}, "a model is a value such as SVD"),
-        ({"model": None}, "a model is a value such as .* got None"),
+        ({"models": pt.EASE}, "a model is a value such as SVD"),
+        ({"models": None}, "a model is a value such as .* got None"),
         ({"split": None}, r"split is one such as split.last\(data, ...\), got None"),
         ({"split": pt.datasets.planted()}, "split is one such as .* got <Dataset"),
-        ({"seconds": "x"}, "seconds must be a number of at least 0, or None, got 'x'"),
-        ({"seconds": float("nan")}, "seconds must be a number of at least 0, or None, got nan"),
+        ({"minutes": "x"}, "minutes must be a positive number, or None, got 'x'"),
+        ({"minutes": float("nan")}, "minutes must be a positive number, or None, got nan"),
+        ({"minutes": 0}, "minutes must be a positive number, or None, got 0"),
     ],
     ids=str,
 )
 def test_bad_arguments_are_named(noisy, changes, message):
-    given = {"model": pt.EASE(), "split": noisy, "metric": pt.NDCG(10), "trials": 1} | changes
+    given = {"models": pt.EASE(), "split": noisy, "metric": pt.NDCG(10), "trials": 1} | changes
     with pytest.raises(pt.BadParameter, match=message):
         pt.tune(**given)
 
@@ -488,7 +497,7 @@ def test_without_optuna_the_message_says_how_to_get_it(flat, monkeypatch):
     ids=str,
 )
 def test_mistakes_are_named(flat, change, message):
-    given = {"model": Constant(), "split": flat, "metric": pt.RMSE()} | change
+    given = {"models": Constant(), "split": flat, "metric": pt.RMSE()} | change
     with pytest.raises(pt.BadParameter, match=message):
         pt.tune(**given)
 
@@ -497,3 +506,124 @@ def test_a_split_without_validation_is_named():
     split = pt.split.last(pt.datasets.planted(), fraction=0.2)
     with pytest.raises(pt.BadParameter, match=r"needs a validation part.*validation=0.2"):
         pt.tune(pt.EASE(), split, pt.NDCG(10))
+
+
+# --- several models
+
+
+@dataclass(kw_only=True)
+class Slow(Constant):
+    """The same under another name."""
+
+
+def test_the_better_half_goes_on_from_round_to_round(flat):
+    models = {"far": Constant(x=9.0), "near": Constant(x=3.0), "middle": Constant(x=6.0)}
+    space = {"far": {"x": (8, 9)}, "near": {"x": (2, 5)}, "middle": {"x": (5.5, 7)}}
+    found = pt.tune(models, flat, pt.RMSE(), space, trials=30)
+    assert found.order == ("near", "middle", "far")
+    assert 2 <= found.best.x <= 5
+    assert found.value == found.tunings["near"].value < 0.7
+    count = {name: len(one.trials) for name, one in found.tunings.items()}
+    # 3 as given; then three rounds of 9 shared by three, two (best first) and one.
+    assert count == {"far": 1 + 3, "middle": 1 + 3 + 5, "near": 1 + 3 + 4 + 9}
+    alone = pt.tune(models["near"], flat, pt.RMSE(), space["near"], trials=count["near"])
+    assert [t.value for t in alone.trials] == [t.value for t in found.tunings["near"].trials]
+
+
+def test_a_model_with_nothing_to_tune_is_tried_once(noisy):
+    found = pt.tune([pt.SlopeOne(), pt.Biases()], noisy, pt.RMSE(), trials=6)
+    assert len(found.tunings["SlopeOne"].trials) == 1
+    assert len(found.tunings["Biases"].trials) >= 3
+
+
+def test_each_is_tried_as_it_was_given_whatever_the_budget(flat):
+    models = [Constant(x=1.0), Slow(x=2.0)]
+    for limit in ({"trials": 1}, {"minutes": 1e-9}):
+        found = pt.tune(models, flat, pt.RMSE(), **limit)
+        assert [len(one.trials) for one in found.tunings.values()] == [1, 1]
+        assert found.order == ("Slow", "Constant")
+    seen = []
+    found = pt.tune(models, flat, pt.RMSE(), on_trial=lambda trial: seen.append(trial) or True)
+    assert [trial.model for trial in seen] == ["Constant"]
+    assert list(found.tunings) == ["Constant"]
+
+
+def test_no_trial_is_begun_that_would_end_too_late():
+    search = SimpleNamespace(trials=[SimpleNamespace(seconds=30.0)])
+    budget = Budget.of(None, 1.0)
+    assert budget.cost(search) == pytest.approx(0.5)
+    assert Budget.of(10, 1.0).cost(search) == pytest.approx(0.5)
+    assert Budget.of(10, 100.0).cost(search) == pytest.approx(0.1)
+    assert replace(budget, begun=budget.begun - 45).spent([search]) == pytest.approx(0.75, abs=0.01)
+    assert Budget.of(None, None).trials == 50
+    assert budget.trials is None
+
+
+def test_a_setting_is_tried_once_and_a_small_space_ends(flat):
+    found = pt.tune(Constant(), flat, pt.RMSE(), {"n": [1, 2, 3], "on": ...}, trials=40)
+    tried = [tuple(t.settings.values()) for t in found.trials]
+    assert len(tried) == len(set(tried)) <= 6
+
+
+def test_several_models_are_shown(flat):
+    models = {"one": Constant(x=3.0), "other <b>": Constant(x=9.0)}
+    found = pt.tune(models, flat, pt.RMSE(), trials=6)
+    assert str(found).index("one") < str(found).index("other <b>")
+    assert f"{found.value:.4f}" in str(found)
+    assert "6 trials of 2 models" in str(found)
+    frame = found.to_frame()
+    assert frame.columns == [
+        "model", "number", "value", "answered", "state", "seconds", "note", "settings",
+    ]  # fmt: skip
+    assert set(frame["model"]) == {"one", "other <b>"}
+    assert frame["settings"][0] == "x=3, n=3, sign=plus, on=True"
+    assert repr(found).startswith("<Contest of one, other <b>: best <Tuning of Constant")
+    page = found.html("penchant fit")
+    assert needs_nothing(page)
+    assert "other &lt;b&gt;" in page
+    assert found._repr_html_() in page.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (["l2"], r"with several models, space is one for each by name, got \['l2'\]"),
+        ({"EAS": ["l2"]}, "space: no model is called 'EAS'. Did you mean EASE"),
+        ({"EASE": ["l3"]}, "EASE has no parameter 'l3'"),
+    ],
+    ids=str,
+)
+def test_bad_spaces_of_several_are_named(noisy, space, message):
+    with pytest.raises(pt.BadParameter, match=message):
+        pt.tune([pt.EASE(), pt.ItemKNN()], noisy, pt.NDCG(10), space)
+
+
+# --- some are asked first
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    data = pt.datasets.planted(noise=0.3, users=500, items=40)
+    return pt.split.last(data, fraction=0.2, validation=0.2)
+
+
+def test_poor_trials_are_cut_short_when_some_have_been_asked(crowd):
+    metric = pt.NDCG(10)
+    search = {"k": (1, 80)}
+    found = pt.tune(pt.ItemKNN(), crowd, metric, search, trials=12)
+    whole = pt.tune(pt.ItemKNN(), crowd, metric, search, trials=12, prune=False)
+    assert {"done", "pruned"} == {trial.state for trial in found.trials}
+    assert {trial.state for trial in whole.trials} == {"done"}
+    cut = next(trial for trial in found.trials if trial.state == "pruned")
+    chosen = np.zeros(len(crowd.validation), bool)
+    seed = int(np.random.default_rng(0).integers(2**31))
+    chosen[np.random.default_rng(seed).permutation(len(chosen))[:200]] = True
+    fitted = changed(pt.ItemKNN(), cut.settings).fit(crowd.train)
+    some = crowd.validation.where(chosen)
+    on_some = pt.evaluate(fitted, crowd, metric, part=some, baseline=None)
+    assert cut.value == on_some[metric]
+
+
+def test_what_depends_on_how_many_are_asked_is_asked_of_all(crowd):
+    found = pt.tune(pt.ItemKNN(), crowd, pt.Coverage(10), {"k": (1, 80)}, trials=6)
+    assert {trial.state for trial in found.trials} == {"done"}

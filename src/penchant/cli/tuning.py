@@ -16,7 +16,8 @@ from penchant.errors import BadParameter
 
 if TYPE_CHECKING:
     from penchant.evaluation.metrics import Metric
-    from penchant.evaluation.tuning import Trial
+    from penchant.evaluation.search import Trial
+    from penchant.evaluation.tuning import Tuning
     from penchant.recommender import Recommender
 
 Measure = Literal["ndcg", "recall", "map", "mrr", "rmse", "mae"]
@@ -24,8 +25,17 @@ Measure = Literal["ndcg", "recall", "map", "mrr", "rmse", "mae"]
 
 def tune(
     file: r.File,
-    model: Annotated[Name, typer.Option("--model", help=MODELS)] = Name.EASE,
-    trials: Annotated[int, typer.Option(help="How many settings to try.", min=1)] = 30,
+    model: Annotated[
+        list[Name],
+        typer.Option("--model", help=f"{MODELS} Repeat to find the best of several."),
+    ] = [Name.EASE],  # noqa: B006  (typer copies it)
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            help="How many settings to try in all.", show_default="50, or what --minutes allows",
+            min=1,
+        ),
+    ] = None,
     metric: Annotated[
         Measure | None,
         typer.Option(
@@ -37,13 +47,13 @@ def tune(
         list[str] | None,
         typer.Option(
             "--search", metavar="NAME[=WHAT]", show_default="all that is worth it",
-            help="What to search: l2, l2=1..1000 or k=50,100,200; repeat for more.",
+            help="What to search: l2, l2=1..1000 or k=50,100,200; repeat for more. Of one model.",
         ),
     ] = None,
     settings: Set = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Begin no trial after that.", show_default="no limit", min=0),
+        typer.Option(help="How long it may take, by the clock.", show_default="no limit"),
     ] = None,
     by: Annotated[
         Cut,
@@ -73,12 +83,15 @@ def tune(
 ) -> None:  # fmt: skip
     """Search for the settings of a model that fit your file best, and say how to use them.
 
+    Of several models, it finds the best: they share trials or minutes by halving.
+
     The settings are chosen on a part that is held out for it. Nothing of the test is looked at, so
     that penchant evaluate, with the same split, still tells how good they are.
 
-    penchant tune ratings.csv --model als --trials 50 --html tuning.html
+    penchant tune ratings.csv --model ease --model als --model item-knn --minutes 10
     """
     import penchant
+    from penchant.evaluation.tuning import Contest
     from penchant.parameters import hypers, written
 
     if html is not None and (html.is_dir() or not html.absolute().parent.is_dir()):
@@ -89,23 +102,29 @@ def tune(
             time=time_column, time_format=time_format, zone=zone, liked=liked, strict=strict,
         )  # fmt: skip
     split = cut(data, by, fraction, seed, validation=fraction)
-    start = named(model, settings, split.train)
+    models = {str(name): named(name, settings, split.train) for name in dict.fromkeys(model)}
+    start = next(iter(models.values()))
     chosen = _metric(metric, start, count)
-    with working(f"Tuning {model}") as update:
-        found = penchant.tune(
-            start, split, chosen, _space(search, start), trials=trials, rng=seed,
-            seconds=None if minutes is None else 60 * minutes,
-            on_trial=_on_trial(update, trials, chosen.name),
-        )  # fmt: skip
+    if search and len(models) > 1:
+        raise BadParameter("--search is for one --model; several are searched where it is worth it")
+    with working(f"Tuning {', '.join(models)}") as update:
+        limits: Any = {"trials": trials, "minutes": minutes, "rng": seed}
+        limits["on_trial"] = _on_trial(update, trials, chosen.name)
+        found: Tuning | Contest
+        if len(models) == 1:
+            found = penchant.tune(start, split, chosen, _space(search, start), **limits)
+        else:
+            found = penchant.tune(models, split, chosen, **limits)
     given = r.given(
         items=items, liked=liked, user_column=user_column, item_column=item_column,
         value_column=value_column, time_column=time_column, time_format=time_format, zone=zone,
     ) + ["--strict"] * strict  # fmt: skip
-    usual, best = named(model, None, split.train), found.best
-    for name in hypers(type(start)):
-        if getattr(best, name) != getattr(usual, name):
-            given += ["--set", f"{name}={written(getattr(best, name))}"]
-    fit = pasted(["fit", file, "--model", model, *given])
+    name = found.order[0] if isinstance(found, Contest) else next(iter(models))
+    usual, best = named(Name(name), None, split.train), found.best
+    for field in hypers(type(best)):
+        if getattr(best, field) != getattr(usual, field):
+            given += ["--set", f"{field}={written(getattr(best, field))}"]
+    fit = pasted(["fit", file, "--model", name, *given])
     if html is not None:
         html.write_text(found.html(fit), encoding="utf-8")
     if form != "table":
@@ -115,7 +134,7 @@ def tune(
     console.print(found)
     where = ["--split", by, "--fraction", f"{fraction:g}"]
     console.print(f"Fit it: {fit}", markup=False, soft_wrap=True)
-    test = pasted(["evaluate", file, "--model", model, *where, *given])
+    test = pasted(["evaluate", file, "--model", name, *where, *given])
     console.print(f"On the test: {test}", markup=False, soft_wrap=True)
     if html is not None:
         console.print(f"Plots: {html}", markup=False, soft_wrap=True)
@@ -174,10 +193,13 @@ def _number(text: str, where: str) -> float:
     raise BadParameter(f"--search {where}: a range is written like l2=1..1000")
 
 
-def _on_trial(update: Any, total: int, metric: str) -> Any:
+def _on_trial(update: Any, total: int | None, metric: str) -> Any:
     """Return an ``on_trial`` that moves the bar."""
+    count = 0
 
     def moved(trial: Trial) -> None:
-        update(f"Trial {trial.number}: {metric} {trial.value:.4f}", trial.number + 1, total)
+        nonlocal count
+        count += 1
+        update(f"{trial.model}, trial {trial.number}: {metric} {trial.value:.4f}", count, total)
 
     return moved

@@ -1,65 +1,29 @@
-"""Tuning: settings tried one after the other, on the validation part, by Optuna."""
+"""Tuning: the settings of a model, or of the best of several, by the validation part."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import polars as pl
 
-from penchant.errors import BadParameter, MissingExtra, PenchantError
-from penchant.evaluation.evaluator import by_name, evaluate, predicted, predicting, rated
-from penchant.evaluation.metrics import Gini, Metric, OfRatings
-from penchant.evaluation.space import Asked, Choice, Range, Space, changed, space_of
-from penchant.recommender import Epoch, Recommender
+from penchant.errors import BadParameter, near
+from penchant.evaluation.evaluator import by_name
+from penchant.evaluation.halving import Budget, halve
+from penchant.evaluation.metrics import Metric, OfRatings
+from penchant.evaluation.search import OnTrial, Search, Trial, lower_is_better, proposing
+from penchant.evaluation.space import Asked, Space, changed, declared, space_of
+from penchant.recommender import Recommender
 from penchant.split import Rng, Split, seeded
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-TRIED_FIRST = 5
-"""Trials that are finished whatever they look like, before any is cut short."""
-
 LEADERS = 10
 """Trials that the table shows."""
-
-State = Literal["done", "pruned", "refused"]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One setting that was tried.
-
-    Parameters
-    ----------
-    number : 0 is the model as it was given.
-    settings : what was set.
-    value : the metric on the validation part; of a pruned trial, when it was cut short; NaN if
-        there is none.
-    state : "done"; "pruned", since others were better at that point; "refused" by the model.
-    seconds : how long it took, by the clock.
-    note : why it was refused.
-    answered : of a rating error, the share of the validation pairs that the model predicted; NaN
-        for other metrics, and of a refused trial.
-    """
-
-    number: int
-    settings: Mapping[str, Any]
-    value: float
-    state: State
-    seconds: float
-    note: str = ""
-    answered: float = float("nan")
-
-
-OnTrial = Callable[[Trial], bool | None]
-"""Called after each trial; returning True stops the tuning there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,12 +106,12 @@ class Tuning:
         return [
             f"{len(self.trials):,} trials ({told}) of {self.description}",
             *([] if why is None else [f"refused: the model raised an error, such as: {why}"]),
-            self._measured(),
+            self.measured(),
             f"as it was given: {first:.4f}; best: {self.value:.4f}, on what it was chosen by: "
             "expect less elsewhere",
         ]
 
-    def _measured(self) -> str:
+    def measured(self) -> str:
         """Return what the value of a trial is."""
         if not isinstance(self.metric, OfRatings):
             return f"{self.metric.name}: {self.metric.definition}"
@@ -196,24 +160,166 @@ class Tuning:
         return "".join(parts(self))
 
 
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """Several models tuned within one budget, and which was best.
+
+    Parameters
+    ----------
+    tunings : one for each model, by name, in the order given.
+
+    Examples
+    --------
+    >>> import penchant as pt
+    >>> split = pt.split.last(pt.datasets.planted(noise=0.3), fraction=0.2, validation=0.2)
+    >>> found = pt.tune([pt.EASE(), pt.ItemKNN()], split, pt.NDCG(10), trials=8)
+    >>> found.value == max(one.value for one in found.tunings.values())
+    True
+    """
+
+    tunings: Mapping[str, Tuning]
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The names, best first; of equal ones the first."""
+        sign = 1 if lower_is_better(next(iter(self.tunings.values())).metric) else -1
+        return tuple(sorted(self.tunings, key=lambda name: sign * self.tunings[name].value))
+
+    @property
+    def winner(self) -> Tuning:
+        """What was tried of the best model."""
+        return self.tunings[self.order[0]]
+
+    @property
+    def best(self) -> Recommender:
+        """The best model with its best settings, not fitted."""
+        return self.winner.best
+
+    @property
+    def value(self) -> float:
+        """What it scored on the validation part, by which it was chosen."""
+        return self.winner.value
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return a row for each trial, model by model.
+
+        Columns: model, number, value, answered (of a rating error only), state, seconds, note, and
+        the settings in one text.
+        """
+        frames = []
+        for name, one in self.tunings.items():
+            frame = one.to_frame().drop(one.space.keys())
+            texts = pl.Series("settings", [written_out(t.settings) for t in one.trials], pl.String)
+            frames.append(frame.insert_column(0, pl.lit(name).alias("model")).with_columns(texts))
+        return pl.concat(frames)
+
+    def remarks(self) -> list[str]:
+        """Return what has to be said under the table."""
+        first = next(iter(self.tunings.values()))
+        count = sum(len(one.trials) for one in self.tunings.values())
+        return [
+            f"{count:,} trials of {len(self.tunings)} models, by halving: {first.description}",
+            first.measured(),
+            "as given and best are on what was chosen by: expect less elsewhere",
+        ]
+
+    def html(self, command: str | None = None) -> str:
+        """Return a self-contained page with plots.
+
+        Parameters
+        ----------
+        command : the line that fits the best model, shown at the end.
+        """
+        from penchant.evaluation.tuning_report import report
+
+        return report(self, command)
+
+    def rows(self) -> list[list[str]]:
+        """Return the table: a head, and a line for each model, best first."""
+        metric = next(iter(self.tunings.values())).metric
+        lines = [["model", "as given", f"best {metric.name}", "trials", "seconds", "settings"]]
+        for name in self.order:
+            one = self.tunings[name]
+            spent = sum(trial.seconds for trial in one.trials)
+            lines.append([
+                name, f"{one.trials[0].value:.4f}", f"{one.value:.4f}", f"{len(one.trials):,}",
+                f"{spent:.1f}", written_out(one.winner.settings),
+            ])  # fmt: skip
+        return lines
+
+    def __rich__(self) -> RenderableType:
+        """Return the models for a terminal."""
+        from penchant.evaluation.tables import grid
+
+        return grid(self.rows(), "\n".join(self.remarks()))
+
+    def __str__(self) -> str:
+        from penchant.evaluation.tables import plain
+
+        return plain(self.__rich__())
+
+    def __repr__(self) -> str:
+        return f"<Contest of {', '.join(self.tunings)}: best {self.winner!r}>"
+
+    def _repr_html_(self) -> str:
+        from penchant.evaluation.tuning_report import parts
+
+        return "".join(parts(self))
+
+
+@overload
 def tune(
-    model: Recommender,
+    models: Recommender,
     split: Split | Sequence[Split],
     metric: Metric,
     space: Asked | None = None,
     *,
-    trials: int = 50,
+    trials: int | None = None,
+    minutes: float | None = None,
     rng: Rng = None,
-    seconds: float | None = None,
     prune: bool = True,
     on_trial: OnTrial | None = None,
-) -> Tuning:
+) -> Tuning: ...
+
+
+@overload
+def tune(
+    models: Sequence[Recommender] | Mapping[str, Recommender],
+    split: Split | Sequence[Split],
+    metric: Metric,
+    space: Mapping[str, Asked] | None = None,
+    *,
+    trials: int | None = None,
+    minutes: float | None = None,
+    rng: Rng = None,
+    prune: bool = True,
+    on_trial: OnTrial | None = None,
+) -> Contest: ...
+
+
+def tune(
+    models: Recommender | Sequence[Recommender] | Mapping[str, Recommender],
+    split: Split | Sequence[Split],
+    metric: Metric,
+    space: Asked | Mapping[str, Asked] | None = None,
+    *,
+    trials: int | None = None,
+    minutes: float | None = None,
+    rng: Rng = None,
+    prune: bool = True,
+    on_trial: OnTrial | None = None,
+) -> Tuning | Contest:
     """Search for the settings of a model that are best on the validation part of a split.
 
     Nothing of the test is looked at. The first trial is the model as it was given, so that the
     result is never worse than that on the validation part. Further settings are proposed by a
     tree-structured Parzen estimator: Bergstra et al., "Algorithms for Hyper-Parameter Optimization"
     (NIPS 2011), as in Optuna. Numbers that are proposed have four digits.
+
+    Several models share the budget by successive halving (Jamieson and Talwalkar, "Non-stochastic
+    Best Arm Identification and Hyperparameter Optimization", 2016): each is tried as it was given,
+    then all get equal parts of the first round; the better half goes on to the next, and so on
+    until one is left. Every round costs the same, so a model that goes on gets twice as much.
 
     Rating errors are compared over all pairs of the validation part: one that a model does not
     answer counts as predicted by the mean rating of the training data, which is what can be said
@@ -222,26 +328,60 @@ def tune(
 
     Parameters
     ----------
-    model : left as it is; copies with other settings are fitted.
+    models : a model, or several, by name if it is a mapping. They are left as they are; copies with
+        other settings are fitted.
     split : made with ``validation=``; or several such, whose mean counts.
     metric : what is to be as high as it can; rating errors and ``Gini``, as low.
     space : what to search: None for all that the fields declare; names of fields; or a mapping such
-        as ``{"l2": (1, 1000), "k": [50, 100], "alpha": ...}``, see ``space.space_of``.
-    trials : how many settings are tried, at most.
+        as ``{"l2": (1, 1000), "k": [50, 100], "alpha": ...}``, see ``space.space_of``. Of several
+        models, such a space for each that has one, by its name.
+    trials : how many settings are tried in all, at most; None is 50, or no limit with ``minutes``.
+    minutes : how long it may take, by the clock. Each model is tried once as it was given, whatever
+        that takes; then no trial is begun that would end later, if it took as long as those before.
     rng : seed of the proposals, and of every fit; None is the seed 0. The result depends on nothing
-        else, unless ``seconds`` ends it.
-    seconds : no trial is begun after that time.
-    prune : whether to cut trials short that look worse than half of the others did: in models with
-        epochs after 1, 2, 4, 8, … of them; with several splits, after each.
+        else, unless ``minutes`` ends it.
+    prune : whether to cut trials short that are not in the better half of those that came as far:
+        in models with epochs after an eighth, a quarter and a half of them; in all, once an eighth
+        of the askers (at least 200) have been asked; with several splits, after each.
     on_trial : called after each trial; True stops.
+
+    Returns
+    -------
+    A ``Tuning`` of one model, a ``Contest`` of several.
 
     Raises
     ------
     BadParameter : a split without a validation part; a space the model does not have; no trial.
     MissingExtra : Optuna is not installed.
     """
-    by_name(model)
+    named = by_name(models)
     splits = list(split) if isinstance(split, Sequence) else [split]
+    _check(splits, metric)
+    budget = Budget.of(trials, minutes)
+    alone = isinstance(models, Recommender)
+    spaces = _spaces(named, space, alone=alone)
+    seed = int(seeded(rng).integers(2**31))
+    with proposing() as optuna:
+        searches = [
+            Search(optuna, name, model, splits, metric, spaces[name], seed, prune=prune)
+            for name, model in named.items()
+        ]
+        halve(searches, budget, on_trial)
+    asked = sum(len(one.validation) for one in splits if one.validation is not None)
+    description = (
+        f"{splits[0].train.name}, split by {splits[0].description}"
+        + (f" and {len(splits) - 1} more" if len(splits) > 1 else "")
+        + f"; {asked:,} validation askers"
+    )
+    tunings = {
+        one.name: Tuning(one.model, metric, one.space, tuple(one.trials), description)
+        for one in searches
+        if one.trials
+    }
+    return next(iter(tunings.values())) if alone else Contest(tunings)
+
+
+def _check(splits: Sequence[Split], metric: Metric) -> None:
     for one in splits:
         if not isinstance(one, Split):
             raise BadParameter(f"split is one such as split.last(data, ...), got {one!r}")
@@ -254,28 +394,24 @@ def tune(
         raise BadParameter("tuning needs a split")
     if not isinstance(metric, Metric):
         raise BadParameter(f"metric is a value such as NDCG(10), got {metric!r}")
-    if seconds is not None and (not isinstance(seconds, (int, float)) or not seconds >= 0):
-        raise BadParameter(f"seconds must be a number of at least 0, or None, got {seconds!r}")
-    if isinstance(trials, bool) or not isinstance(trials, (int, np.integer)) or trials < 1:
-        raise BadParameter(f"trials must be a whole number of at least 1, got {trials!r}")
-    searched = space_of(model, space)
-    seed = int(seeded(rng).integers(2**31))
-    asked = sum(len(one.validation) for one in splits if one.validation is not None)
-    tuning = _Search(model, splits, metric, searched, seed)
-    return Tuning(
-        model=model,
-        metric=metric,
-        space=searched,
-        trials=tuple(tuning.run(trials, seconds, prune=prune, on_trial=on_trial)),
-        description=f"{splits[0].train.name}, split by {splits[0].description}"
-        + (f" and {len(splits) - 1} more" if len(splits) > 1 else "")
-        + f"; {asked:,} validation askers",
-    )
 
 
-def lower_is_better(metric: Metric) -> bool:
-    """Return whether less of the metric is better."""
-    return isinstance(metric, (OfRatings, Gini))
+def _spaces(
+    named: Mapping[str, Recommender], space: Asked | Mapping[str, Asked] | None, *, alone: bool
+) -> dict[str, Space]:
+    """Return what is searched of each model; of several, one with nothing to tune is tried once."""
+    if alone:
+        return {name: space_of(model, space) for name, model in named.items()}
+    asked = {} if space is None else space
+    if not isinstance(asked, Mapping):
+        raise BadParameter(f"with several models, space is one for each by name, got {asked!r}")
+    for name in asked:
+        if name not in named:
+            raise BadParameter(f"space: no model is called {name!r}.{near(name, named)}")
+    return {
+        name: space_of(model, asked[name]) if name in asked else declared(model)
+        for name, model in named.items()
+    }
 
 
 def shown(value: Any) -> str:
@@ -283,172 +419,9 @@ def shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-class _Search:
-    """Proposals of Optuna on their way to trials."""
-
-    def __init__(
-        self, model: Recommender, splits: Sequence[Split], metric: Metric, space: Space, seed: int
-    ) -> None:
-        self.model, self.splits, self.metric = model, splits, metric
-        self.space, self.seed = space, seed
-
-    def run(
-        self, trials: int, seconds: float | None, *, prune: bool, on_trial: OnTrial | None
-    ) -> Iterator[Trial]:
-        with _optuna() as optuna:
-            pruner = (
-                optuna.pruners.MedianPruner(n_startup_trials=TRIED_FIRST)
-                if prune
-                else optuna.pruners.NopPruner()
-            )
-            study = optuna.create_study(
-                direction="minimize" if lower_is_better(self.metric) else "maximize",
-                sampler=optuna.samplers.TPESampler(seed=self.seed),
-                pruner=pruner,
-            )
-            begun = perf_counter()
-            for number in range(trials):
-                if number and seconds is not None and perf_counter() - begun >= seconds:
-                    return
-                done = self.first(study) if number == 0 else self.next(study, number)
-                yield done
-                if on_trial is not None and on_trial(done):
-                    return
-
-    def first(self, study: Any) -> Trial:
-        """Try the model as it is; tell the study, if the settings are within the space."""
-        settings = {name: _current(self.model, name) for name in self.space}
-        if not all(self.space[name].holds(value) for name, value in settings.items()):
-            return self.tried(0, settings, None)
-        study.enqueue_trial({n: _stored(self.space[n], v) for n, v in settings.items()})
-        return self.tried(0, settings, self.proposal(study), study)
-
-    def next(self, study: Any, number: int) -> Trial:
-        trial = self.proposal(study)
-        settings = {name: _value(self.space[name], p) for name, p in trial.params.items()}
-        return self.tried(number, settings, trial, study)
-
-    def proposal(self, study: Any) -> Any:
-        return study.ask({name: _distribution(one) for name, one in self.space.items()})
-
-    def tried(self, number: int, settings: dict[str, Any], trial: Any, study: Any = None) -> Trial:
-        from optuna.trial import TrialState
-
-        begun, value, note, share = perf_counter(), float("nan"), "", float("nan")
-        state: State = "done"
-        try:
-            value, share, pruned = self.measured(changed(self.model, settings), trial)
-            state = "pruned" if pruned else "done"
-        except PenchantError as e:
-            if number == 0:
-                raise
-            state, note = "refused", str(e)
-        if state == "done" and np.isnan(value):
-            state, note = "refused", "no value: nobody was answered"
-            if number == 0:
-                raise BadParameter(f"{self.model.name} has no {self.metric.name} to begin with")
-        if study is not None:
-            told = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
-            ended = told.get(state, TrialState.FAIL)
-            study.tell(trial, value if state == "done" else None, state=ended)
-        return Trial(number, settings, value, state, perf_counter() - begun, note, share)
-
-    def measured(self, model: Recommender, trial: Any) -> tuple[float, float, bool]:
-        """Return the means of metric and answered share, and whether it was cut short."""
-        values: list[tuple[float, float]] = []
-        for split in self.splits:
-            fitted = copy.copy(model)
-            watch = _Watch(self, fitted, split, trial) if len(self.splits) == 1 else None
-            fitted.fit(split.train, rng=self.seed, on_epoch=None if trial is None else watch)
-            if watch is not None and watch.pruned:
-                return *watch.value, True
-            values.append(self.on(fitted, split))
-            if trial is not None and 1 < len(self.splits) != len(values):
-                value, share = np.mean(values, axis=0).tolist()
-                trial.report(value, len(values))
-                if trial.should_prune():
-                    return value, share, True
-        value, share = np.mean(values, axis=0).tolist()
-        return value, share, False
-
-    def on(self, model: Recommender, split: Split) -> tuple[float, float]:
-        """Return the metric on the validation part, and the share of pairs that were answered."""
-        part, metric = split.validation, self.metric
-        if part is None or not isinstance(metric, OfRatings):
-            found = evaluate(model, split, metric, part=part, baseline=None)
-            return found.value(metric), float("nan")
-        predicting({model.name: model}, metric)
-        truth = rated(part, metric)
-        said = predicted(model, part, truth)
-        silent = np.isnan(said)
-        if silent.all():
-            return float("nan"), 0.0
-        known = split.train.histories
-        said[silent] = known.value[known.rated()].mean(dtype=np.float64)
-        errors = (said - truth.value).astype(np.float64)
-        return float(metric.finish(metric.cost(errors).mean())), 1 - float(silent.mean())
-
-
-class _Watch:
-    """An ``on_epoch`` that asks the model after 1, 2, 4, 8, … epochs whether to go on."""
-
-    def __init__(self, search: _Search, model: Recommender, split: Split, trial: Any) -> None:
-        self.search, self.model, self.split, self.trial = search, model, split, trial
-        self.value, self.pruned = (float("nan"), float("nan")), False
-
-    def __call__(self, epoch: Epoch) -> bool | None:
-        """Report the metric, and stop where it is worse than that of most."""
-        power = epoch.number & (epoch.number - 1) == 0
-        if epoch.model is not self.model or not power or epoch.number == epoch.total:
-            return None
-        self.value = self.search.on(self.model, self.split)
-        self.trial.report(self.value[0], epoch.number)
-        self.pruned = bool(self.trial.should_prune())
-        return self.pruned
-
-
-@contextmanager
-def _optuna() -> Iterator[Any]:
-    """Give Optuna, silent for as long as it is used."""
-    try:
-        import optuna
-    except ImportError:
-        raise MissingExtra("tuning", "optuna", "tune") from None
-    loud = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        yield optuna
-    finally:
-        optuna.logging.set_verbosity(loud)
-
-
-def _current(model: Recommender, name: str) -> Any:
-    number, dot, rest = name.partition(".")
-    if not dot:
-        return getattr(model, name)
-    parts: Sequence[Recommender] = getattr(model, "parts", ())
-    return _current(parts[int(number)], rest)
-
-
-def _distribution(one: Range | Choice) -> Any:
-    from optuna import distributions
-
-    if isinstance(one, Choice):  # by place: Optuna holds numbers and texts only
-        return distributions.CategoricalDistribution(tuple(range(len(one.options))))
-    if one.whole:
-        return distributions.IntDistribution(int(one.low), int(one.high), log=one.log)
-    return distributions.FloatDistribution(float(one.low), float(one.high), log=one.log)
-
-
-def _stored(one: Range | Choice, value: Any) -> Any:
-    return one.options.index(value) if isinstance(one, Choice) else value
-
-
-def _value(one: Range | Choice, stored: Any) -> Any:
-    """Return what a proposal means; numbers with four digits, so that what is printed was tried."""
-    if isinstance(one, Choice):
-        return one.options[stored]
-    return stored if one.whole else min(max(float(f"{stored:.4g}"), one.low), one.high)
+def written_out(settings: Mapping[str, Any]) -> str:
+    """Return settings as one line of text."""
+    return ", ".join(f"{name}={shown(value)}" for name, value in settings.items())
 
 
 def _shown(value: Any) -> Any:

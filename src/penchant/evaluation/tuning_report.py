@@ -9,8 +9,9 @@ from html import escape
 import numpy as np
 
 from penchant.evaluation.metrics import OfRatings
+from penchant.evaluation.search import Trial, lower_is_better
 from penchant.evaluation.space import Choice, Range
-from penchant.evaluation.tuning import Trial, Tuning, lower_is_better, shown
+from penchant.evaluation.tuning import Contest, Tuning, shown
 from penchant.page import bullets, figure, page
 
 WIDTH, HEIGHT = 420, 200
@@ -18,7 +19,7 @@ LEFT, TOP, BOTTOM = 62, 10, 165
 """Where the field of a plot begins and ends, in units of the drawing."""
 
 
-def report(found: Tuning, command: str | None = None) -> str:
+def report(found: Tuning | Contest, command: str | None = None) -> str:
     """Return a tuning as a self-contained page.
 
     Parameters
@@ -26,23 +27,49 @@ def report(found: Tuning, command: str | None = None) -> str:
     found : what ``tune`` returned.
     command : the line that fits the best model, shown at the end.
     """
-    body = [f"<h1>Tuning {escape(found.model.name)}</h1>", *parts(found)]
+    title = found.model.name if isinstance(found, Tuning) else f"{len(found.tunings)} models"
+    body = [f"<h1>Tuning {escape(title)}</h1>", *parts(found)]
     if command is not None:
         body += ["<h2>Next</h2>", f"<p><code>{escape(command)}</code></p>"]
-    return page(f"tuning {found.model.name}", body)
+    return page(f"tuning {title}", body)
 
 
-def parts(found: Tuning) -> list[str]:
-    """Return plots and table as HTML."""
+def parts(found: Tuning | Contest) -> list[str]:
+    """Return plots and table as HTML; of several models, the table of all and then each."""
+    if isinstance(found, Tuning):
+        return [bullets(found.remarks()), *_plots(found)]
+    each = [
+        piece
+        for name in found.order
+        for piece in (f"<h2>{escape(name)}</h2>", *_plots(found.tunings[name]))
+    ]
+    return [bullets(found.remarks()), _models(found), *each]
+
+
+def _plots(found: Tuning) -> list[str]:
+    slices = "".join(_slice(found, name) for name in found.space)
     return [
-        bullets(found.remarks()),
-        "<h2>How it went</h2>",
+        "<h3>How it went</h3>",
         _course(found),
-        "<h2>What each setting did</h2>",
-        '<div class="side">' + "".join(_slice(found, name) for name in found.space) + "</div>",
-        "<h2>The best</h2>",
+        *(["<h3>What each setting did</h3>", f'<div class="side">{slices}</div>'] * bool(slices)),
+        "<h3>The best</h3>",
         _leaders(found),
     ]
+
+
+def _models(found: Contest) -> str:
+    """Return a table of the models, best first."""
+    head, *lines = found.rows()
+    names = "".join(f"<th>{escape(name)}</th>" for name in head)
+    rows = []
+    for place, line in enumerate(lines):
+        cells = [f"<td>{escape(cell)}</td>" for cell in line]
+        best = ' class="best"' if place == 0 else ""
+        rows.append(f"<tr{best}>{''.join(cells)}</tr>")
+    return (
+        f'<div class="scroll"><table><thead><tr>{names}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def _course(found: Tuning) -> str:

@@ -62,6 +62,7 @@ _HOME = {
     "Normalise": "preparation.levels",
     "NotFitted": "errors",
     "Novelty": "evaluation.metrics",
+    "P3alpha": "models.graph",
     "PenchantError": "errors",
     "Popularity": "models.popularity",
     "PopularityRecent": "models.popularity",
@@ -70,6 +71,7 @@ _HOME = {
     "Prepared": "preparation.preparing",
     "Queries": "queries",
     "RMSE": "evaluation.metrics",
+    "RP3beta": "models.graph",
     "Recall": "evaluation.metrics",
     "Recommendations": "ranking",
     "Recommender": "recommender",
@@ -148,6 +150,8 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.content import ContentBased as ContentBased
     from penchant.models.factorization import ALS as ALS
     from penchant.models.fm import BayesianFM as BayesianFM
+    from penchant.models.graph import P3alpha as P3alpha
+    from penchant.models.graph import RP3beta as RP3beta
     from penchant.models.hybrid import Fallback as Fallback
     from penchant.models.hybrid import Mixed as Mixed
     from penchant.models.hybrid import Switching as Switching

@@ -33,6 +33,8 @@ CLASSES = (
     ("penchant.models.content", "ContentBased"),
     ("penchant.models.factorization", "ALS"),
     ("penchant.models.fm", "BayesianFM"),
+    ("penchant.models.graph", "P3alpha"),
+    ("penchant.models.graph", "RP3beta"),
     ("penchant.models.hybrid", "Fallback"),
     ("penchant.models.hybrid", "Mixed"),
     ("penchant.models.hybrid", "Switching"),

@@ -29,6 +29,8 @@ class Name(StrEnum):
     ALS = "als"
     EASE = "ease"
     SLIM = "slim"
+    RP3BETA = "rp3beta"
+    P3ALPHA = "p3alpha"
     BIASES = "biases"
     SVD = "svd"
     SVDPP = "svdpp"
@@ -42,9 +44,10 @@ class Name(StrEnum):
 
 MODELS = (
     "popularity: the same for all; item-knn, user-knn: neighbours; als: matrix factorization; "
-    "ease, slim: linear; content-based: from what is known of the items; hybrid: several weighted, "
-    "also for people and items nothing is known of. To predict ratings: biases, svd, svdpp, nmf, "
-    "slope-one, co-clustering, bayesian-fm, and item-knn and user-knn with --set target=rating."
+    "ease, slim: linear; rp3beta, p3alpha: random walks; content-based: from what is known of the "
+    "items; hybrid: several weighted, also for people and items nothing is known of. To predict "
+    "ratings: biases, svd, svdpp, nmf, slope-one, co-clustering, bayesian-fm, and item-knn and "
+    "user-knn with --set target=rating."
 )
 Set = Annotated[
     list[str] | None,
@@ -241,7 +244,8 @@ def named(
     from penchant.parameters import parsed
 
     classes = {
-        "user-knn": penchant.UserKNN, "slim": penchant.SLIM, "content-based": penchant.ContentBased,
+        "user-knn": penchant.UserKNN, "slim": penchant.SLIM, "rp3beta": penchant.RP3beta,
+        "p3alpha": penchant.P3alpha, "content-based": penchant.ContentBased,
         "biases": penchant.Biases, "svd": penchant.SVD, "svdpp": penchant.SVDpp,
         "nmf": penchant.NMF, "slope-one": penchant.SlopeOne,
         "co-clustering": penchant.CoClustering, "bayesian-fm": penchant.BayesianFM,

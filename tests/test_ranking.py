@@ -20,7 +20,7 @@ from penchant.histories import Histories
 from penchant.ids import IdMap
 from penchant.models.popularity import Popularity
 from penchant.queries import Queries
-from penchant.ranking import Recommendations, Rules, select, stacked
+from penchant.ranking import Recommendations, Rules, joined, select
 
 NAN = float("nan")
 UUIDS = [uuid.UUID(int=5), uuid.UUID(int=6)]
@@ -142,9 +142,9 @@ def test_pins_come_first_once_and_never_against_an_exclusion():
 def test_rules_may_differ_by_asker_and_know_their_block():
     rules = Rules(only=[["a"], ["b"], ["c"]], per_query=True)
     scores = rows([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6])
-    assert select(scores, asked([[], []]), 3, rules, first=1).ids() == [["b"], ["c"]]
-    with pytest.raises(BadParameter, match="Rules hold 3 lists for 4 queries"):
-        select(scores, asked([[], []]), 3, rules, first=2)
+    assert select(scores, asked([[], []]), 3, rules.part(1, 2)).ids() == [["b"], ["c"]]
+    with pytest.raises(BadParameter, match="Rules hold 3 lists for 2 queries"):
+        select(scores, asked([[], []]), 3, rules)
     nobody = Rules(only=[], per_query=True)
     assert select(scores, asked([[], []]), 3, nobody).ids() == [[], []]
 
@@ -239,11 +239,11 @@ def test_titles_and_reasons_stand_in_the_table():
 def test_blocks_are_stacked_in_order():
     scores, queries = rows([1, 2], [2, 1], [NAN, NAN]), asked([[], [], []], items=["a", "b"])
     whole = select(scores, queries, 2)
-    parts = stacked([select(scores[n : n + 1], queries[n], 2) for n in range(3)])
+    parts = joined([select(scores[n : n + 1], queries[n], 2) for n in range(3)])
     assert parts.ids() == whole.ids() == [["b", "a"], ["a", "b"], []]
     assert parts.asked == whole.asked == (0, 1, 2)
     assert parts.to_frame().equals(whole.to_frame())
-    assert stacked([whole]) is whole
+    assert joined([whole]) is whole
 
 
 # --- the promise about memory

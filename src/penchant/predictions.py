@@ -19,7 +19,8 @@ from penchant.ids import IdMap, as_column
 from penchant.kernels.csr import stretches
 from penchant.kernels.pairs import order_of
 from penchant.queries import Queries
-from penchant.recommender import BLOCK_BYTES, Bounds, Recommender, Scores
+from penchant.ranking import BLOCK_BYTES
+from penchant.recommender import Bounds, Recommender, Scores
 
 Codes = NDArray[np.int32]
 

@@ -1,21 +1,35 @@
-"""Scores to short lists: Rules, select() and Recommendations. No model overrides this."""
+"""Scores or vectors to short lists: Rules, select(), nearest() and Recommendations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from penchant.errors import BadParameter, Incompatible
 from penchant.ids import IdMap, as_column
+from penchant.kernels.als import products
+from penchant.kernels.retrieval import best_products, catalogue, products_at
 from penchant.kernels.topk import top_k
 from penchant.queries import Queries
 
 Codes = NDArray[np.int32]
+Scores = NDArray[np.float32]
+
+BLOCK_BYTES = 32 * 2**20
+"""Scores held at a time."""
+
+AT_ONCE = 8192
+"""Vectors worked on at a time where scores are not held."""
+
+FEW = 100
+"""With fewer askers than this all scores are computed: sorting the items costs as much as that."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,39 +58,57 @@ class Rules:
             if given is not None and len(given) not in (0, n):
                 raise BadParameter(f"Rules hold {len(given)} lists for {n} queries")
 
-    def masks(self, items: IdMap, first: int, n: int) -> tuple[list[Codes], NDArray[np.bool_]]:
-        """Return the excluded codes of askers ``first`` to ``first + n``, and the allowed items.
+    def part(self, first: int, n: int) -> Rules:
+        """Return the rules of askers ``first`` to ``first + n``."""
+        if not self.per_query:
+            return self
+        some = slice(first, first + n)
+        only = None if self.only is None else self.only[some]
+        return replace(self, exclude=self.exclude[some], only=only, pins=self.pins[some])
 
-        The allowed items are (0,) for all, (items,) shared or (n, items) an asker.
+    def allowed(self, items: IdMap, n: int) -> NDArray[np.bool_]:
+        """Return which items may be shown: (0,) all, (items,) the same to all, (n, items) by asker.
+
+        Excluded items are, if the rules are per query, in ``excluded`` instead.
         """
-        banned = [items.encode(row) for row in self._rows(self.exclude, first, n)]
-        if self.only is None:
-            return banned, np.zeros(0, bool)
-        rows = self._rows(self.only, first, n)
-        allowed = np.zeros((len(rows), len(items)), bool)
-        for mask, row in zip(allowed, rows, strict=True):
-            codes = items.encode(row)
-            mask[codes[codes >= 0]] = True
-        return banned, allowed if self.per_query else allowed[0]
+        if self.per_query:
+            if self.only is None:
+                return np.zeros(0, bool)
+            masks = np.zeros((n, len(items)), bool)
+            for row, ids in zip(masks, self._rows(self.only, n), strict=True):
+                row[known(items, ids)] = True
+            return masks
+        out = known(items, self.exclude)
+        if self.only is None and not len(out):
+            return np.zeros(0, bool)
+        mask = np.full(len(items), self.only is None)
+        mask[known(items, self.only or ())] = True
+        mask[out] = False
+        return mask
 
-    def pinned(self, items: IdMap, first: int, n: int) -> list[Codes]:
+    def excluded(self, items: IdMap, n: int) -> list[Codes]:
+        """Return the codes that each asker is not to be shown, if the rules are per query."""
+        return [known(items, row) for row in self._rows(self.exclude, n)] if self.per_query else []
+
+    def pinned(self, items: IdMap, n: int) -> list[Codes]:
         """Return the pinned codes of each asker, each once, none that is excluded."""
-        banned = [items.encode(row) for row in self._rows(self.exclude, first, n)]
         rows = []
-        for row, out in zip(self._rows(self.pins, first, n), banned, strict=True):
-            codes = items.encode(row)
-            once = np.sort(np.unique(codes, return_index=True)[1])
-            rows.append(codes[once][(codes[once] >= 0) & ~np.isin(codes[once], out)])
+        for row, out in zip(self._rows(self.pins, n), self._rows(self.exclude, n), strict=True):
+            codes = known(items, row)
+            once = codes[np.sort(np.unique(codes, return_index=True)[1])]
+            rows.append(once[~np.isin(once, known(items, out))])
         return rows if self.per_query else rows * n
 
-    def _rows(self, given: Sequence[Any], first: int, n: int) -> Sequence[Sequence[Any]]:
+    def _rows(self, given: Sequence[Any], n: int) -> Sequence[Sequence[Any]]:
         if not self.per_query:
             return [given]
-        if not len(given):
-            return [()] * n
-        if len(given) < first + n:
-            raise BadParameter(f"Rules hold {len(given)} lists for {first + n} queries")
-        return given[first : first + n]
+        return given if len(given) else [()] * n
+
+
+def known(items: IdMap, ids: Sequence[Any]) -> Codes:
+    """Return the codes of the ids that the map knows."""
+    codes = items.encode(ids)
+    return codes[codes >= 0]
 
 
 EVERYTHING = Rules()
@@ -152,13 +184,7 @@ class Recommendations:
 
 
 def select(
-    scores: NDArray[np.float32],
-    queries: Queries,
-    k: int,
-    rules: Rules = EVERYTHING,
-    *,
-    first: int = 0,
-    source: str = "",
+    scores: Scores, queries: Queries, k: int, rules: Rules = EVERYTHING, *, source: str = ""
 ) -> Recommendations:
     """Return the k best allowed items of each row, ties by the lower code; NaN is never chosen.
 
@@ -167,49 +193,131 @@ def select(
     scores : (q, items) float32 in the codes of ``queries.items``.
     k : length of the lists, at least 1; a list is shorter when fewer items may be shown.
     rules : what may be shown; seen items are not, unless the rules allow it.
-    first : the number of the first query within the rules' lists.
     source : the name of who made the scores.
     """
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise BadParameter(f"k must be a whole number of at least 1, got {k!r}")
+    k = _length(k, queries)
     if scores.shape != (len(queries), len(queries.items)):
         raise Incompatible(
             f"scores of shape {scores.shape} for {len(queries)} queries on "
             f"{len(queries.items)} items"
         )
-    k = min(int(k), max(len(queries.items), 1))
-    indptr, banned = _banned(queries, rules, first)
-    pins, allowed = [], np.zeros(0, bool)
-    if rules is not EVERYTHING:
-        allowed = rules.masks(queries.items, first, len(queries))[1]
-        if len(rules.pins):
-            pins = rules.pinned(queries.items, first, len(queries))
-            indptr, banned = _joined(indptr, banned, pins)
+    indptr, banned, pins = _kept_out(queries, rules)
+    allowed = rules.allowed(queries.items, len(queries))
     codes, best = top_k(scores, k, indptr, banned, allowed)
-    if pins:
-        codes, best = _pinned(codes, best, pins, scores)
+    if pins.size:
+        values = np.take_along_axis(scores, np.maximum(pins, 0), axis=1)
+        codes, best = _pinned(codes, best, pins, values)
+    return listed(codes, best, queries, source=source)
+
+
+def nearest(
+    queries: Queries,
+    k: int,
+    rules: Rules,
+    *,
+    vectors: Callable[[Queries], NDArray[np.float64]],
+    factors: Scores,
+    items: IdMap,
+) -> tuple[Codes, Scores]:
+    """Return the k best allowed items of each query, where a score is a product of two vectors.
+
+    The answer is that of ``select`` on all scores, each summed in 64 bits and rounded to float32,
+    as ``penchant.kernels.als.products`` does; but few of them are computed. With this a model whose
+    ``_score`` makes such products has the capability ``Retrieves``::
+
+        @property
+        def recall(self) -> float:
+            return 1.0
+
+        def retrieve(self, queries, k, rules=EVERYTHING):
+            return nearest(
+                queries, k, rules, vectors=lambda block: self._vectors(self._own(block)),
+                factors=self.item_factors_, items=self._trained().items,
+            )
+
+    Biases are one more column: of ones beside the vectors, of biases beside the factors.
+
+    Parameters
+    ----------
+    queries, k, rules : as in ``recommend``.
+    vectors : returns (q, f) float64 of a block of the queries; NaN: cannot say.
+    factors : (n, f) float32; NaN: an item the model cannot say anything about.
+    items : the map of the n codes.
+
+    Returns
+    -------
+    (q, k) codes of ``queries.items``, -1 past the end of a list, and their scores.
+    """
+    k = _length(k, queries)
+    rules.check(len(queries))
+    recoding = queries.items.recoding(items)
+    if recoding is not None:
+        factors = np.where((recoding >= 0)[:, None], factors[recoding], np.float32(np.nan))
+    shared = np.zeros(0, bool) if rules.per_query else rules.allowed(queries.items, len(queries))
+    by_one = len(queries) <= FEW or (rules.per_query and rules.only is not None)
+    size = max(1, BLOCK_BYTES // (4 * max(len(factors), 1))) if by_one else AT_ONCE
+    parts = []
+    with nullcontext() if by_one else threadpool_limits(1, "blas"):
+        ready = None if by_one else catalogue(factors, shared)
+        for first, block in queries.blocks(size):
+            mine = rules.part(first, len(block))
+            indptr, banned, pins = _kept_out(block, mine)
+            x = vectors(block)
+            if ready is not None:
+                codes, best = best_products(x, ready, k, indptr, banned)
+            else:
+                allowed = mine.allowed(queries.items, len(block)) if rules.per_query else shared
+                codes, best = top_k(products(x, factors), k, indptr, banned, allowed)
+            if pins.size:
+                codes, best = _pinned(codes, best, pins, products_at(x, factors, pins))
+            parts.append((codes, best))
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([c for c, _ in parts]), np.concatenate([b for _, b in parts])
+
+
+def listed(codes: Codes, scores: Scores, queries: Queries, *, source: str) -> Recommendations:
+    """Return codes and scores, a row a query, as recommendations of one model."""
     strangers = queries.user < 0
-    asked = queries.users.decode(np.where(strangers, -1, queries.user))
     return Recommendations(
         items=queries.items,
-        asked=tuple(asked),
+        asked=tuple(queries.users.decode(np.where(strangers, -1, queries.user))),
         codes=codes,
-        scores=best,
+        scores=scores,
         source=np.zeros(codes.shape, np.int16),
         sources=(source,),
         propensity=np.full(codes.shape, np.nan, np.float32),
     )
 
 
-def _banned(queries: Queries, rules: Rules, first: int) -> tuple[NDArray[np.int64], Codes]:
+def _length(k: int, queries: Queries) -> int:
+    """Return how long lists can be at most."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise BadParameter(f"k must be a whole number of at least 1, got {k!r}")
+    return min(int(k), max(len(queries.items), 1))
+
+
+def _kept_out(queries: Queries, rules: Rules) -> tuple[NDArray[np.int64], Codes, Codes]:
+    """Return what each asker's scores do not bring into the list, as (indptr, codes), and the pins.
+
+    That is the seen, the hidden, the excluded and the pinned. The pins are (q, m) codes, -1 past
+    the end.
+    """
+    rules.check(len(queries))
     indptr, codes = queries.already_seen()
     if rules.allow_seen:
         hidden = queries.histories.where(queries.histories.hidden())
         indptr, codes = hidden.indptr, hidden.item
-    if not len(rules.exclude):
-        return indptr, codes
-    rows = rules.masks(queries.items, first, len(queries))[0]
-    return _joined(indptr, codes, rows if rules.per_query else rows * len(queries))
+    pins = np.zeros((len(queries), 0), np.int32)
+    if rules.per_query and len(rules.exclude):
+        indptr, codes = _joined(indptr, codes, rules.excluded(queries.items, len(queries)))
+    if len(rules.pins):
+        rows = rules.pinned(queries.items, len(queries))
+        indptr, codes = _joined(indptr, codes, rows)
+        pins = np.full((len(rows), max(map(len, rows), default=0)), -1, np.int32)
+        for pinned, row in zip(pins, rows, strict=True):
+            pinned[: len(row)] = row
+    return indptr, codes, pins
 
 
 def _joined(
@@ -220,19 +328,16 @@ def _joined(
     return ends, np.concatenate([*rows, np.zeros(0, np.int32)]).astype(np.int32)
 
 
-def _pinned(
-    codes: Codes, best: NDArray[np.float32], pins: list[Codes], scores: NDArray[np.float32]
-) -> tuple[Codes, NDArray[np.float32]]:
+def _pinned(codes: Codes, best: Scores, pins: Codes, values: Scores) -> tuple[Codes, Scores]:
+    """Put (q, m) pinned codes and their scores before the others."""
     k = codes.shape[1]
-    codes, best = codes.copy(), best.copy()
-    for r, row in enumerate(pins):
-        row = row[:k]
-        codes[r] = np.concatenate([row, codes[r]])[:k]
-        best[r] = np.concatenate([scores[r, row], best[r]])[:k]
-    return codes, best
+    whole = np.concatenate([pins, codes], axis=1)
+    scores = np.concatenate([np.where(pins >= 0, values, np.float32(np.nan)), best], axis=1)
+    first = np.argsort(whole < 0, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(whole, first, axis=1), np.take_along_axis(scores, first, axis=1)
 
 
-def stacked(parts: list[Recommendations]) -> Recommendations:
+def joined(parts: list[Recommendations]) -> Recommendations:
     """Join the lists of consecutive blocks of queries."""
     if len(parts) == 1:
         return parts[0]

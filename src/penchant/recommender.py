@@ -21,7 +21,7 @@ from penchant.histories import Histories
 from penchant.ids import IdMap
 from penchant.kernels.csr import CSR
 from penchant.queries import Queries
-from penchant.ranking import EVERYTHING, Recommendations, Rules, select, stacked
+from penchant.ranking import BLOCK_BYTES, EVERYTHING, Recommendations, Rules, joined, listed, select
 
 Codes = NDArray[np.int32]
 Scores = NDArray[np.float32]
@@ -33,9 +33,6 @@ EVIDENCE = frozenset(
 
 MEANINGS = ("rank", "rating", "probability")
 """What a score may mean."""
-
-BLOCK_BYTES = 32 * 2**20
-"""Scores held at a time by ``recommend``."""
 
 
 class Epoch(NamedTuple):
@@ -228,8 +225,8 @@ class Recommender(ABC):
     ) -> Recommendations:
         """Return the k best items for each query that it has not seen, within ``rules``.
 
-        Scores are made in blocks of 32 MB, so that with the copies that a model needs on its way
-        about 64 MB are held at a time.
+        A model that ``Retrieves`` is asked for its lists; another for all its scores, in blocks of
+        32 MB, so that with the copies that it needs on its way about 64 MB are held at a time.
 
         Raises
         ------
@@ -239,17 +236,20 @@ class Recommender(ABC):
         training = self._trained()
         rules.check(len(queries))
         size = max(1, BLOCK_BYTES // (4 * max(len(queries.items), len(training.items), 1)))
+        if isinstance(self, Retrieves):
+            size = max(1, len(queries))
         parts = []
         for first, block in queries.blocks(size):
-            part = select(self.score(block), block, k, rules, first=first, source=self.name)
+            part_rules = rules.part(first, len(block))
+            if isinstance(self, Retrieves):
+                part = listed(*self.retrieve(block, k, part_rules), block, source=self.name)
+            else:
+                part = select(self.score(block), block, k, part_rules, source=self.name)
             if isinstance(self, Sources):
                 source, names = self.sources(block, part.codes)
                 part = replace(part, source=source, sources=names)
             parts.append(part)
-        if not parts:
-            empty = select(np.zeros((0, len(queries.items)), np.float32), queries, k)
-            parts = [empty]
-        whole = stacked(parts)
+        whole = joined(parts)
         shown = training.shown
         if shown is not None and queries.items is not training.items:
             codes = queries.items.recoding(training.items)

@@ -16,8 +16,8 @@ from penchant.evaluation.metrics import Metric, OfCatalogue, OfLists, OfRatings,
 from penchant.histories import Histories
 from penchant.kernels.metrics import resampled_sums
 from penchant.models.popularity import Popularity
-from penchant.ranking import EVERYTHING, Rules
-from penchant.recommender import BLOCK_BYTES, Recommender
+from penchant.ranking import BLOCK_BYTES, EVERYTHING, Rules
+from penchant.recommender import Recommender
 from penchant.split import Part, Rng, Split
 
 if TYPE_CHECKING:

@@ -89,11 +89,7 @@ def _top_k(lo, hi, scores, indptr, banned, allowed, codes, values):  # type: ign
                 if out[i] or (masks > 0 and not allowed[m, i]):
                     continue
                 size = push(value, code, size, s, i)
-        # Take the worst off the heap and put it behind the rest, until the row is in order.
-        for last in range(size - 1, 0, -1):
-            s, c = value[last], code[last]
-            value[last], code[last] = value[0], code[0]
-            sift(value, code, last, s, c)
+        in_order(value, code, size)
         if bans:
             for b in range(indptr[r], indptr[r + 1]):
                 if 0 <= banned[b] < n:
@@ -116,9 +112,8 @@ def _above(stride, worst):  # type: ignore[no-untyped-def]
 def push(value, code, size, s, c):  # type: ignore[no-untyped-def]
     """Add a score to a heap with the worst on top, and return its new size.
 
-    ``value`` and ``code`` hold the best so far in their first ``size`` places. Codes must come in
-    ascending order: then a score that equals the worst kept never displaces it. When the heap is
-    full, ``s`` must be above ``value[0]``.
+    ``value`` and ``code`` hold the best so far in their first ``size`` places; of equal scores the
+    higher code is the worse. When the heap is full, ``(s, c)`` must be better than its top.
     """
     if size == len(value):
         sift(value, code, size, s, c)
@@ -126,7 +121,7 @@ def push(value, code, size, s, c):  # type: ignore[no-untyped-def]
     at = size
     while at > 0:
         up = (at - 1) >> 1
-        if value[up] < s:  # of equal scores the later code is the worse: it rises
+        if value[up] < s or (value[up] == s and code[up] > c):
             break
         value[at] = value[up]
         code[at] = code[up]
@@ -134,6 +129,15 @@ def push(value, code, size, s, c):  # type: ignore[no-untyped-def]
     value[at] = s
     code[at] = c
     return size + 1
+
+
+@njit(nogil=True, cache=True)
+def in_order(value, code, size):  # type: ignore[no-untyped-def]
+    """Put a heap in order, best first: the worst is taken off and put behind the rest, in turn."""
+    for last in range(size - 1, 0, -1):
+        s, c = value[last], code[last]
+        value[last], code[last] = value[0], code[0]
+        sift(value, code, last, s, c)
 
 
 @njit(nogil=True, cache=True)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from penchant.kernels.topk import top_k
 from penchant.queries import Queries
-from penchant.recommender import BLOCK_BYTES, Scores, column_scores
+from penchant.ranking import BLOCK_BYTES
+from penchant.recommender import Scores, column_scores
 from penchant.split import Part
 
 Vector = NDArray[np.float64]

@@ -22,8 +22,8 @@ from penchant.kernels.turns import deal
 from penchant.models.blending import LEARNERS, Scaled, inverse, learned, scaled
 from penchant.parameters import hyper
 from penchant.queries import Queries
+from penchant.ranking import BLOCK_BYTES
 from penchant.recommender import (
-    BLOCK_BYTES,
     Codes,
     Explains,
     OnEpoch,

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ALS": "models.factorization",
+    "BPR": "models.pairwise",
     "BadArtifact": "errors",
     "BadEvents": "errors",
     "BadParameter": "errors",
@@ -85,6 +86,7 @@ _HOME = {
     "Switching": "models.hybrid",
     "UnknownId": "errors",
     "UserKNN": "models.neighbours",
+    "WARP": "models.pairwise",
     "Weighted": "models.hybrid",
     "compare": "evaluation.comparison",
     "cross_validate": "evaluation.folds",
@@ -161,6 +163,8 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.markov import SequentialRules as SequentialRules
     from penchant.models.neighbours import ItemKNN as ItemKNN
     from penchant.models.neighbours import UserKNN as UserKNN
+    from penchant.models.pairwise import BPR as BPR
+    from penchant.models.pairwise import WARP as WARP
     from penchant.models.popularity import Popularity as Popularity
     from penchant.models.popularity import PopularityRecent as PopularityRecent
     from penchant.models.rating_factors import NMF as NMF

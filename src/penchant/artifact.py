@@ -44,6 +44,8 @@ CLASSES = (
     ("penchant.models.markov", "SequentialRules"),
     ("penchant.models.neighbours", "ItemKNN"),
     ("penchant.models.neighbours", "UserKNN"),
+    ("penchant.models.pairwise", "BPR"),
+    ("penchant.models.pairwise", "WARP"),
     ("penchant.models.popularity", "Popularity"),
     ("penchant.models.popularity", "PopularityRecent"),
     ("penchant.models.ratings", "Biases"),

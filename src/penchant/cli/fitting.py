@@ -27,6 +27,8 @@ class Name(StrEnum):
     ITEM_KNN = "item-knn"
     USER_KNN = "user-knn"
     ALS = "als"
+    BPR = "bpr"
+    WARP = "warp"
     EASE = "ease"
     SLIM = "slim"
     RP3BETA = "rp3beta"
@@ -43,9 +45,9 @@ class Name(StrEnum):
 
 
 MODELS = (
-    "popularity: the same for all; item-knn, user-knn: neighbours; als: matrix factorization; "
-    "ease, slim: linear; rp3beta, p3alpha: random walks; content-based: from what is known of the "
-    "items; hybrid: several weighted, also for people and items nothing is known of. To predict "
+    "popularity: the same for all; item-knn, user-knn: neighbours; als, bpr, warp: matrix "
+    "factorization; ease, slim: linear; rp3beta, p3alpha: random walks; content-based: from what "
+    "is known of the items; hybrid: several weighted, also for people and items nothing is known of. To predict "
     "ratings: biases, svd, svdpp, nmf, slope-one, co-clustering, bayesian-fm, and item-knn and "
     "user-knn with --set target=rating."
 )
@@ -244,7 +246,8 @@ def named(
     from penchant.parameters import parsed
 
     classes = {
-        "user-knn": penchant.UserKNN, "slim": penchant.SLIM, "rp3beta": penchant.RP3beta,
+        "user-knn": penchant.UserKNN, "bpr": penchant.BPR, "warp": penchant.WARP,
+        "slim": penchant.SLIM, "rp3beta": penchant.RP3beta,
         "p3alpha": penchant.P3alpha, "content-based": penchant.ContentBased,
         "biases": penchant.Biases, "svd": penchant.SVD, "svdpp": penchant.SVDpp,
         "nmf": penchant.NMF, "slope-one": penchant.SlopeOne,

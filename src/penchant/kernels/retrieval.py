@@ -39,8 +39,10 @@ HEAD = 4
 """One in so many axes is summed before a tile is first compared."""
 UNIT = 1.01 * 2.0**-24
 """What rounding to 32 bits changes at most, relatively, and a little more."""
-MOST = 1e37
-"""Products that may be larger than this are not computed in 32 bits."""
+OVERFLOWN = -1
+"""The number of candidates of a vector with too many nearly equal: all are summed in 64 bits."""
+MOST = 1e15
+"""Products of vectors longer than this are not computed in 32 bits."""
 
 
 class Catalogue(NamedTuple):
@@ -84,10 +86,9 @@ def catalogue(factors: Floats, allowed: NDArray[np.bool_]) -> Catalogue:
     order = np.argsort(-lengths, kind="stable")
     codes, lengths = codes[order], lengths[order]
     kept = factors[codes]
-    gram = kept.T @ kept
-    axes = np.eye(width)
-    if np.isfinite(gram).all():
-        axes = np.linalg.eigh(gram.astype(np.float64))[1][:, ::-1]
+    if len(codes) and not lengths[0] < MOST:
+        kept = np.zeros_like(kept)  # not used: all is summed in 64 bits
+    axes = np.linalg.eigh((kept.T @ kept).astype(np.float64))[1][:, ::-1]
     head = max(width // HEAD, min(width, 8))
     full = -(-len(codes) // COLUMNS) * COLUMNS
     turned = np.zeros((full, width), np.float32)
@@ -127,13 +128,14 @@ def best_products(
     if not k or not len(items.lengths):
         return codes, values
     vectors = np.ascontiguousarray(vectors, np.float64)
-    turned = _turned(vectors, items.axes)
+    lengths = np.sqrt(np.einsum("qf,qf->q", vectors, vectors))
+    turned = _turned(np.where((lengths < MOST)[:, None], vectors, 0.0), items.axes)
     run(
         _best,
         len(vectors),
         vectors,
         turned,
-        np.sqrt(np.einsum("qf,qf->q", vectors, vectors)),
+        lengths,
         _rests(turned, items.head),
         items.factors,
         items.panels,
@@ -159,17 +161,15 @@ def products_at(vectors: Wide, factors: Floats, codes: Codes) -> Floats:
 
 def _turned(vectors: NDArray[np.floating], axes: Wide) -> Floats:
     """Return float32 rows along other axes, each as good as rounded once."""
-    wide = vectors.astype(np.float64, copy=False) @ axes
-    with np.errstate(over="ignore"):  # such vectors are worked on in 64 bits
-        return wide.astype(np.float32)
+    turned: Floats = (vectors.astype(np.float64, copy=False) @ axes).astype(np.float32)
+    return turned
 
 
 def _rests(turned: Floats, head: int) -> Floats:
     """Return the lengths of what comes after the first ``head`` axes, rounded up."""
     rest = turned[:, head:]
     squared = np.einsum("nf,nf->n", rest, rest, dtype=np.float64)
-    with np.errstate(over="ignore"):
-        lengths: Floats = (np.sqrt(squared) * (1 + 1e-6)).astype(np.float32)
+    lengths: Floats = (np.sqrt(squared) * (1 + 1e-6)).astype(np.float32)
     return lengths
 
 
@@ -181,14 +181,13 @@ def _best(  # type: ignore[no-untyped-def]
     n, f = factors.shape
     k = codes.shape[1]
     room = 2 * k + SPARE
-    count_panels = len(panel_codes) // COLUMNS
-    seen = np.zeros((BLOCK, (n + 31) // 32), np.uint32)
-    tile = np.zeros(BLOCK * f, np.float32)
-    bars = np.empty(BLOCK, np.float32)
+    seen = np.zeros((BLOCK, (n + 31) // 32), np.uint32)  # a bit an item
+    tile = np.empty(BLOCK * f, np.float32)
+    active = np.empty(BLOCK, np.int64)  # who of the block is not done
+    bars = np.empty(BLOCK, np.float32)  # their bars, and lengths beyond the first axes
     left = np.empty(BLOCK, np.float32)
-    active = np.empty(BLOCK, np.int64)
+    bar = np.empty(BLOCK, np.float32)  # the bar of each, and the candidates at or above it
     size = np.empty(BLOCK, np.int64)
-    bar = np.empty(BLOCK, np.float32)
     found = np.empty((BLOCK, room), np.float32)
     found_codes = np.empty((BLOCK, room), np.int32)
     scratch = np.empty(room, np.float32)
@@ -196,50 +195,37 @@ def _best(  # type: ignore[no-untyped-def]
     masks = np.empty(ROWS, np.uint32)
     for start in range(lo, hi, BLOCK):
         people = min(BLOCK, hi - start)
+        _mark(seen, start, people, n, indptr, banned, True)
         count = 0
         for u in range(people):
-            q = start + u
-            if len(indptr) > 0:
-                for b in range(indptr[q], indptr[q + 1]):
-                    c = banned[b]
-                    if 0 <= c < n:
-                        seen[u, c >> 5] |= np.uint32(1) << np.uint32(c & 31)
-            size[u] = 0
             bar[u] = -np.inf
-            if lengths[q] * panel_lengths[0] < MOST:
+            size[u] = 0
+            if lengths[start + u] < MOST and panel_lengths[0] < MOST:
                 active[count] = u
                 count += 1
-            elif lengths[q] == lengths[q]:
-                size[u] = -1
+            elif lengths[start + u] == lengths[start + u]:
+                size[u] = OVERFLOWN
         panel = 0
-        step = 1
-        while panel < count_panels and count > 0:
+        step = 1  # bars rise fast at first
+        while panel * COLUMNS < len(panel_codes) and count > 0:
             longest = panel_lengths[panel * COLUMNS] * (1 + 1e-6)
-            kept = 0
-            for a in range(count):
+            last, count = count, 0
+            for a in range(last):
                 u = active[a]
+                slack = rounding * lengths[start + u]
                 if size[u] >= k + (k >> 1):
-                    slack = rounding * lengths[start + u]
-                    bar[u], size[u] = _raise(found[u], found_codes[u], size[u], k, slack, scratch)
-                if size[u] >= 0 and not lengths[start + u] * longest < bar[u]:
-                    active[kept] = u
-                    kept += 1
-            count = kept
+                    bar[u], size[u] = _raised(found[u], found_codes[u], size[u], k, slack, scratch)
+                if size[u] != OVERFLOWN and lengths[start + u] * longest >= bar[u]:
+                    active[count] = u
+                    count += 1
             tiles = (count + ROWS - 1) // ROWS
             for a in range(tiles * ROWS):
-                at = (a // ROWS) * f * ROWS + a % ROWS
                 if a < count:
-                    q = start + active[a]
-                    bars[a] = bar[active[a]]
-                    left[a] = tails[q]
-                    for j in range(f):
-                        tile[at + j * ROWS] = turned[q, j]
+                    bars[a], left[a] = bar[active[a]], tails[start + active[a]]
+                    _pack(tile, a, turned[start + active[a]])
                 else:
-                    bars[a] = np.inf
-                    left[a] = 0
-                    for j in range(f):
-                        tile[at + j * ROWS] = 0
-            stop = min(panel + step, count_panels)
+                    bars[a], left[a] = np.nan, 0  # nothing reaches it, whatever stands there
+            stop = min(panel + step, len(panel_codes) // COLUMNS)
             for p in range(panel, stop):
                 for t in range(tiles):
                     if not reaches(
@@ -248,53 +234,76 @@ def _best(  # type: ignore[no-untyped-def]
                     ):  # fmt: skip
                         continue
                     for r in range(ROWS):
-                        mask = masks[r]
-                        a = t * ROWS + r
-                        while mask != 0:
-                            at = lowest_bit(mask)
-                            mask &= mask - np.uint32(1)
-                            s = scores[r * COLUMNS + at]
-                            c = panel_codes[p * COLUMNS + at]
-                            if c < 0 or s < bars[a]:
-                                continue
-                            u = active[a]
-                            if (seen[u, c >> 5] >> np.uint32(c & 31)) & np.uint32(1):
-                                continue
-                            if size[u] == room:
-                                slack = rounding * lengths[start + u]
-                                bar[u], size[u] = _raise(
-                                    found[u], found_codes[u], room, k, slack, scratch
-                                )
-                                bars[a] = bar[u]
-                                if size[u] == room:
-                                    size[u] = -1
-                                    bars[a] = np.inf
-                                    break
-                            found[u, size[u]] = s
-                            found_codes[u, size[u]] = c
-                            size[u] += 1
+                        if masks[r] == 0:
+                            continue
+                        u = active[t * ROWS + r]
+                        size[u], bar[u] = _taken(
+                            masks[r], scores[r * COLUMNS : (r + 1) * COLUMNS],
+                            panel_codes[p * COLUMNS : (p + 1) * COLUMNS], seen[u], found[u],
+                            found_codes[u], size[u], bar[u], k, rounding * lengths[start + u],
+                            scratch,
+                        )  # fmt: skip
+                        bars[t * ROWS + r] = bar[u]
             panel = stop
             step = min(2 * step, GROUP)
         for u in range(people):
             q = start + u
-            code = codes[q]
-            value = values[q]
-            if size[u] < 0:
-                _all(vectors[q], factors, panel_codes, seen[u], code, value)
-            else:
-                if size[u] > k:
-                    slack = rounding * lengths[q]
-                    _, size[u] = _raise(found[u], found_codes[u], size[u], k, slack, scratch)
-                got = 0
-                for m in range(size[u]):
-                    c = found_codes[u, m]
-                    got = _offered(value, code, got, _product(vectors[q], factors[c]), c)
-                in_order(value, code, got)
-            if len(indptr) > 0:
-                for b in range(indptr[q], indptr[q + 1]):
-                    c = banned[b]
-                    if 0 <= c < n:
-                        seen[u, c >> 5] = 0
+            if size[u] == OVERFLOWN:
+                _all(vectors[q], factors, panel_codes, seen[u], codes[q], values[q])
+                continue
+            if size[u] > k:
+                slack = rounding * lengths[q]
+                _, size[u] = _raised(found[u], found_codes[u], size[u], k, slack, scratch)
+            got = 0
+            for m in range(size[u]):
+                c = found_codes[u, m]
+                got = _offered(values[q], codes[q], got, _product(vectors[q], factors[c]), c)
+            in_order(values[q], codes[q], got)
+        _mark(seen, start, people, n, indptr, banned, False)
+
+
+@njit(nogil=True, cache=True)
+def _mark(seen, start, people, n, indptr, banned, on):  # type: ignore[no-untyped-def]
+    """Set the bits of what each may not be given, or clear them."""
+    if len(indptr) == 0:
+        return
+    for u in range(people):
+        for b in range(indptr[start + u], indptr[start + u + 1]):
+            c = banned[b]
+            if 0 <= c < n:
+                bit = np.uint32(1) << np.uint32(c & 31)
+                seen[u, c >> 5] = (seen[u, c >> 5] | bit) if on else np.uint32(0)
+
+
+@njit(nogil=True, cache=True)
+def _pack(tile, a, x):  # type: ignore[no-untyped-def]
+    """Put a vector in the a-th row of the tiles, which stand as (tiles, factors, ROWS)."""
+    at = (a // ROWS) * len(x) * ROWS + a % ROWS
+    for j in range(len(x)):
+        tile[at + j * ROWS] = x[j]
+
+
+@njit(nogil=True, cache=True)
+def _taken(  # type: ignore[no-untyped-def]
+    mask, scores, panel_codes, seen, found, codes, size, bar, k, slack, scratch
+):
+    """Take the products that reached the bar as candidates; return their number and the new bar."""
+    while mask != 0:
+        at = lowest_bit(mask)
+        mask &= mask - np.uint32(1)
+        c = panel_codes[at]
+        if c < 0 or scores[at] < bar or (seen[c >> 5] >> np.uint32(c & 31)) & np.uint32(1):
+            continue
+        if size == len(found):
+            bar, size = _raised(found, codes, size, k, slack, scratch)
+            if size == len(found):
+                return OVERFLOWN, np.float32(np.inf)
+            if scores[at] < bar:
+                continue
+        found[size] = scores[at]
+        codes[size] = c
+        size += 1
+    return size, bar
 
 
 @njit(nogil=True, cache=True)
@@ -318,7 +327,7 @@ def _offered(value, code, size, s, c):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _raise(found, codes, size, k, slack, scratch):  # type: ignore[no-untyped-def]
+def _raised(found, codes, size, k, slack, scratch):  # type: ignore[no-untyped-def]
     """Drop what cannot be among the k best, and return the new bar and how many are left."""
     for m in range(size):
         scratch[m] = found[m]

@@ -16,9 +16,12 @@ from numba.core import cgutils as _cgutils
 from numba.extending import intrinsic
 
 cgutils: Any = _cgutils  # its functions have no types
-FLOAT, INT, WORD = ir.FloatType(), ir.IntType(64), ir.IntType(32)
+
 LANES = 16
 """Floats in a vector: one register with AVX-512, two or four elsewhere."""
+
+FLOAT, INT, WORD, BITS = ir.FloatType(), ir.IntType(64), ir.IntType(32), ir.IntType(LANES)
+VECTOR = ir.VectorType(FLOAT, LANES)
 
 WIDE = bool(llvm.get_host_cpu_features().get("avx512f"))
 ROWS, VECTORS = (8, 2) if WIDE else (4, 1)
@@ -26,91 +29,99 @@ ROWS, VECTORS = (8, 2) if WIDE else (4, 1)
 COLUMNS = VECTORS * LANES
 
 
-def _reaches(
-    typing: Any, panel: Any, at: Any, tile: Any, from_: Any, factors: Any, head: Any,
-    tails: Any, rests: Any, bars: Any, first: Any, scores: Any, masks: Any,
-) -> Any:  # fmt: skip
+def tile_of(rows: int, vectors: int) -> Any:
+    """Return ``reaches`` for tiles of so many rows, and vectors (at most 2) in each."""
+
+    def typed(
+        typing: Any, panel: Any, at: Any, tile: Any, from_: Any, factors: Any, head: Any,
+        tails: Any, rests: Any, bars: Any, first: Any, scores: Any, masks: Any,
+    ) -> Any:  # fmt: skip
+        kinds = (panel, at, tile, from_, factors, head, tails, rests, bars, first, scores, masks)
+        return types.int64(*kinds), generated
+
     def generated(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        types_ = signature.args
         panel, tile, tails, rests, bars, scores, masks = (
-            context.make_array(types_[n])(context, builder, args[n]).data
+            context.make_array(signature.args[n])(context, builder, args[n]).data
             for n in (0, 2, 6, 7, 8, 10, 11)
         )
         at, from_, factors, head, first = (args[n] for n in (1, 3, 4, 5, 9))
-        vector = ir.VectorType(FLOAT, LANES)
-        bits = ir.IntType(LANES)
-
-        def loaded(pointer: Any, start: Any, kind: Any = vector) -> Any:
-            found = builder.load(builder.bitcast(builder.gep(pointer, [start]), kind.as_pointer()))
-            found.align = 4  # an array of numbers promises no more
-            return found
-
-        def constant(value: int) -> Any:
-            return ir.Constant(INT, value)
-
-        def splat(number: Any) -> Any:
-            one = builder.insert_element(
-                ir.Constant(vector, ir.Undefined), number, ir.Constant(WORD, 0)
-            )
-            same = ir.Constant(ir.VectorType(WORD, LANES), [0] * LANES)
-            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), same)
-
-        kind = ir.FunctionType(vector, [vector] * 3)
-        name = f"llvm.fmuladd.v{LANES}f32"
-        fused = cgutils.get_or_insert_function(builder.module, kind, name)
-        cells = [(r, v) for r in range(ROWS) for v in range(VECTORS)]
-        sums = {cell: cgutils.alloca_once(builder, vector) for cell in cells}
+        cells = [(r, v) for r in range(rows) for v in range(vectors)]
+        sums = {cell: cgutils.alloca_once(builder, VECTOR) for cell in cells}
         for cell in cells:
-            builder.store(ir.Constant(vector, [0.0] * LANES), sums[cell])
+            builder.store(ir.Constant(VECTOR, [0.0] * LANES), sums[cell])
+        above = {r: _splat(builder, _loaded(builder, bars, first, r)) for r in range(rows)}
 
-        def summed(start: Any, stop: Any) -> None:
-            with cgutils.for_range_slice(builder, start, stop, constant(1), INT) as (k, _):
-                left = builder.add(from_, builder.mul(k, constant(ROWS)))
-                right = builder.add(at, builder.mul(k, constant(COLUMNS)))
-                columns = [
-                    loaded(panel, builder.add(right, constant(v * LANES))) for v in range(VECTORS)
-                ]
-                for r in range(ROWS):
-                    x = splat(loaded(tile, builder.add(left, constant(r)), FLOAT))
-                    for v in range(VECTORS):
-                        total = builder.load(sums[r, v])
-                        builder.store(builder.call(fused, [x, columns[v], total]), sums[r, v])
+        def add(start: Any, stop: Any) -> None:
+            with cgutils.for_range_slice(builder, start, stop, _number(1), INT) as (k, _):
+                left = builder.add(from_, builder.mul(k, _number(rows)))
+                right = builder.add(at, builder.mul(k, _number(vectors * LANES)))
+                y = [_loaded(builder, panel, right, v * LANES, VECTOR) for v in range(vectors)]
+                for r in range(rows):
+                    x = _splat(builder, _loaded(builder, tile, left, r))
+                    for v in range(vectors):
+                        builder.store(_fused(builder, x, y[v], sums[r, v]), sums[r, v])
 
-        def row_of(array: Any, r: int) -> Any:
-            return splat(loaded(array, builder.add(first, constant(r)), FLOAT))
-
-        answer = cgutils.alloca_once_value(builder, constant(0))
-        summed(constant(0), head)
-        panels_rests = builder.udiv(at, factors)
-        hope = ir.Constant(bits, 0)
-        for v in range(VECTORS):
-            rest = loaded(rests, builder.add(panels_rests, constant(v * LANES)))
-            for r in range(ROWS):
-                most = builder.call(fused, [row_of(tails, r), rest, builder.load(sums[r, v])])
-                above = builder.fcmp_ordered(">=", most, row_of(bars, r))
-                hope = builder.or_(hope, builder.bitcast(above, bits))
-        with builder.if_then(builder.icmp_unsigned("!=", hope, ir.Constant(bits, 0))):
-            summed(head, factors)
+        answer = cgutils.alloca_once_value(builder, _number(0))
+        add(_number(0), head)
+        hope = ir.Constant(BITS, 0)
+        for r, v in cells:
+            rest = _loaded(builder, rests, builder.udiv(at, factors), v * LANES, VECTOR)
+            tail = _splat(builder, _loaded(builder, tails, first, r))
+            most = _fused(builder, tail, rest, sums[r, v])
+            hope = builder.or_(hope, _at_least(builder, most, above[r]))
+        with builder.if_then(builder.icmp_unsigned("!=", hope, ir.Constant(BITS, 0))):
+            add(head, factors)
             every = ir.Constant(WORD, 0)
-            for r in range(ROWS):
+            for r in range(rows):
                 mask = ir.Constant(WORD, 0)
-                for v in range(VECTORS):
-                    above = builder.fcmp_ordered(">=", builder.load(sums[r, v]), row_of(bars, r))
-                    part = builder.zext(builder.bitcast(above, bits), WORD)
+                for v in range(vectors):
+                    products = builder.load(sums[r, v])
+                    place = builder.gep(scores, [_number((r * vectors + v) * LANES)])
+                    builder.store(products, builder.bitcast(place, VECTOR.as_pointer())).align = 4
+                    part = builder.zext(_at_least(builder, products, above[r]), WORD)
                     mask = builder.or_(mask, builder.shl(part, ir.Constant(WORD, v * LANES)))
-                    where = builder.gep(scores, [constant((r * VECTORS + v) * LANES)])
-                    where = builder.bitcast(where, vector.as_pointer())
-                    builder.store(builder.load(sums[r, v]), where).align = 4
-                builder.store(mask, builder.gep(masks, [constant(r)]))
+                builder.store(mask, builder.gep(masks, [_number(r)]))
                 every = builder.or_(every, mask)
             builder.store(builder.zext(every, INT), answer)
         return builder.load(answer)
 
-    kinds = (panel, at, tile, from_, factors, head, tails, rests, bars, first, scores, masks)
-    return types.int64(*kinds), generated
+    return intrinsic(typed)
 
 
-reaches: Any = intrinsic(_reaches)
+def _number(value: int) -> Any:
+    return ir.Constant(INT, value)
+
+
+def _loaded(builder: Any, pointer: Any, start: Any, plus: int, kind: Any = FLOAT) -> Any:
+    """Return what stands at an element of an array."""
+    place = builder.gep(pointer, [builder.add(start, _number(plus))])
+    found = builder.load(builder.bitcast(place, kind.as_pointer()))
+    found.align = 4  # an array of numbers promises no more
+    return found
+
+
+def _splat(builder: Any, number: Any) -> Any:
+    """Return a vector of the same number."""
+    nothing = ir.Constant(VECTOR, ir.Undefined)
+    one = builder.insert_element(nothing, number, ir.Constant(WORD, 0))
+    return builder.shuffle_vector(
+        one, nothing, ir.Constant(ir.VectorType(WORD, LANES), [0] * LANES)
+    )
+
+
+def _fused(builder: Any, x: Any, y: Any, total: Any) -> Any:
+    """Return x y plus what ``total`` points to."""
+    kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
+    return builder.call(function, [x, y, builder.load(total)])
+
+
+def _at_least(builder: Any, x: Any, y: Any) -> Any:
+    """Return a bit for each lane."""
+    return builder.bitcast(builder.fcmp_ordered(">=", x, y), BITS)
+
+
+reaches = tile_of(ROWS, VECTORS)
 """``reaches(panel, at, tile, from_, factors, head, tails, rests, bars, first, scores, masks)``.
 
 Multiply ROWS vectors with COLUMNS vectors and say, not 0, whether a product reaches its row's bar.
@@ -118,7 +129,7 @@ Then ``scores`` (ROWS x COLUMNS, float32) holds the products, and bit c of ``mas
 says whether that of row r and column c reaches the bar of r.
 
 The vectors stand at ``tile[from_:]``, as (factors, ROWS), and ``panel[at:]``, as (factors,
-COLUMNS), all float32. After the first ``head`` factors the rest is left out when no product can
+COLUMNS), all float32. After the first ``head`` factors the others are left out when no product can
 reach its bar: that of row r and column c is at most the sum so far plus ``tails[first + r]`` times
 ``rests[at / factors + c]``. ``bars[first + r]`` is the bar of row r.
 """

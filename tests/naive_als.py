@@ -3,9 +3,9 @@
 import numpy as np
 
 
-def penalties(dense, unobserved, l2, nu):
+def penalties(dense, unobserved, l2, nu, of_all=False):
     """The penalty on each row of a table of weights, whose empty columns count for nothing."""
-    columns = sum(1 for column in dense.T if column.any())
+    columns = sum(1 for column in dense.T if column.any()) if of_all else 0
     return np.array([l2 * (sum(row) + unobserved * columns) ** nu for row in dense])
 
 

@@ -43,13 +43,13 @@ def half_epoch(x, y, half, solver=als, **how):
 @settings(max_examples=25, deadline=None)
 @given(
     l2=st.floats(0.01, 10), unobserved=st.floats(0.01, 2), nu=st.floats(0, 1.5),
-    seed=st.integers(0, 1000),
+    of_all=st.booleans(), seed=st.integers(0, 1000),
 )  # fmt: skip
-def test_penalties_grow_with_the_weight_of_a_row(l2, unobserved, nu, seed):
-    dense, by_row, by_column, _, _ = problem(density=0.1, seed=seed, l2=l2, unobserved=unobserved,
-                                             nu=nu)  # fmt: skip
-    assert np.allclose(by_row.ridge, penalties(dense, unobserved, l2, nu))
-    assert np.allclose(by_column.ridge, penalties(dense.T, unobserved, l2, nu))
+def test_penalties_grow_with_the_weight_of_a_row(l2, unobserved, nu, of_all, seed):
+    how = {"l2": l2, "unobserved": unobserved, "nu": nu, "of_all": of_all}
+    dense, by_row, by_column, _, _ = problem(density=0.1, seed=seed, **how)
+    assert np.allclose(by_row.ridge, penalties(dense, unobserved, l2, nu, of_all))
+    assert np.allclose(by_column.ridge, penalties(dense.T, unobserved, l2, nu, of_all))
     assert np.allclose(by_row.shares, dense.sum(axis=0) / dense.sum())
     assert np.allclose(by_column.weights.to_scipy().toarray(), dense.T)
 

@@ -7,9 +7,10 @@ observed pair::
     sum over observed (u, i) of w_ui (1 - x_u . y_i)^2  +  unobserved * sum over all (x_u . y_i)^2
         +  sum over u of l2_u |x_u|^2  +  sum over i of l2_i |y_i|^2
 
-    l2_u = l2 (sum of w_u  +  unobserved * number of items that were met)^nu,  and l2_i alike
+    l2_u = l2 (sum of w_u)^nu,  and l2_i alike
 
-For fixed ``y`` each row ``x_u`` solves ``A x = b`` with::
+(With ``of_all`` the penalty also grows with the pairs that were not observed, as in equation 13
+there: ``l2 (sum of w_u + unobserved * number of columns met)^nu``.) For fixed ``y`` each row ``x_u`` solves ``A x = b`` with::
 
     A = unobserved Y'Y + l2_u I + sum over its pairs of w y y'      b = sum of w y
 
@@ -82,23 +83,28 @@ class Pull(NamedTuple):
     right: NDArray[np.float32]
 
 
-def halves(weights: CSR, *, unobserved: float, l2: float, nu: float) -> tuple[Half, Half]:
-    """Return the problem by rows and by columns of ``weights``."""
+def halves(
+    weights: CSR, *, unobserved: float, l2: float, nu: float, of_all: bool = False
+) -> tuple[Half, Half]:
+    """Return the problem by rows and by columns of ``weights``.
+
+    ``of_all``: penalties grow with the weight of all pairs of a row, not of the observed alone.
+    """
     sides = weights, weights.transposed()
     masses = [row_sums(side) for side in sides]
     made = []
     for side, mine, theirs in zip(sides, masses, masses[::-1], strict=True):
-        penalty = ridge(mine, np.count_nonzero(theirs), unobserved=unobserved, l2=l2, nu=nu)
+        others = unobserved * np.count_nonzero(theirs) if of_all else 0.0
+        penalty = ridge(mine + others, l2=l2, nu=nu)
         shares = (theirs / max(theirs.sum(), 1e-300)).astype(np.float32)
         made.append(Half(side, penalty.astype(np.float32), shares, unobserved))
     return made[0], made[1]
 
 
-def ridge(
-    masses: NDArray[np.float64], columns: int, *, unobserved: float, l2: float, nu: float
-) -> NDArray[np.float64]:
-    """Return (rows,) the penalty on rows whose pairs weigh ``masses`` in all."""
-    return l2 * (masses + unobserved * columns) ** nu
+def ridge(masses: NDArray[np.float64], *, l2: float, nu: float) -> NDArray[np.float64]:
+    """Return (rows,) the penalty on rows that weigh ``masses``."""
+    penalties: NDArray[np.float64] = l2 * masses**nu
+    return penalties
 
 
 def row_sums(matrix: CSR) -> NDArray[np.float64]:
@@ -108,12 +114,14 @@ def row_sums(matrix: CSR) -> NDArray[np.float64]:
     return out
 
 
-def gram(factors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return ``factors' factors``, (f, f), summed in 64 bits."""
+def gram(
+    factors: NDArray[np.float32], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return ``factors' factors``, (f, f), summed in 64 bits; each row counts ``weights`` times."""
     out = np.zeros((factors.shape[1],) * 2)
     for lo in range(0, len(factors), AT_ONCE):
         wide = factors[lo : lo + AT_ONCE].astype(np.float64)
-        out += wide.T @ wide
+        out += (wide if weights is None else wide * weights[lo : lo + AT_ONCE, None]).T @ wide
     return out
 
 

@@ -73,14 +73,20 @@ def fold_in(
     return solved
 
 
-def _solve(weights, fixed, common, ridge, right, pairs_pull, solved, threads):  # type: ignore[no-untyped-def]
+def _solve(
+    weights: CSR,
+    fixed: NDArray[np.float32],
+    common: NDArray[np.floating],
+    ridge: NDArray[np.floating],
+    right: NDArray[np.float32],
+    pairs_pull: bool,
+    solved: NDArray[np.floating],
+    threads: int | None,
+) -> None:
     # Forming A costs f^2 / 2 a pair, factoring it f^3 / 6.
     work = weights.indptr + np.arange(len(solved) + 1) * (fixed.shape[1] // 3)
-    fixed, common, ridge, right = (read_only(one) for one in (fixed, common, ridge, right))
-    run(
-        _cholesky, work, *entries(weights), common, ridge, right, pairs_pull, fixed, solved,
-        threads=threads,
-    )  # fmt: skip
+    given = read_only(common), read_only(ridge), read_only(right), pairs_pull, read_only(fixed)
+    run(_cholesky, work, *entries(weights), *given, solved, threads=threads)
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)

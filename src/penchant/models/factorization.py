@@ -8,16 +8,21 @@ from time import perf_counter
 from typing import Any, Literal, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from penchant.dataset import Dataset
-from penchant.errors import BadEvents, BadParameter
+from penchant.errors import BadEvents, BadParameter, Incompatible
 from penchant.explanations import Explanation, Share
+from penchant.features import Encoder
 from penchant.feedback import Feedback
 from penchant.ids import IdMap
 from penchant.kernels import als, als_blocks, als_exact
 from penchant.kernels.csr import CSR
+from penchant.models.factor_features import Sharing, shared, sharing
+from penchant.models.factor_updates import Before, New, improved, lengthened, some_rows
+from penchant.models.fm_evidence import encoded, encoder_of
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.ranking import EVERYTHING, Recommendations, Rules, nearest
@@ -30,9 +35,13 @@ from penchant.recommender import (
     Training,
     alike,
     column_scores,
+    settings,
 )
 
 Vectors = NDArray[np.float32]
+
+ROUNDS = 2
+"""Times that an update improves items and folds in people: the second sees the new items."""
 
 
 @dataclass(kw_only=True)
@@ -44,7 +53,7 @@ class ALS(Recommender):
         sum over met (u, i) of w_ui (1 - x_u . y_i)^2  +  unobserved * sum over all (x_u . y_i)^2
             +  sum of l2_u |x_u|^2  +  sum of l2_i |y_i|^2
 
-        l2_u = l2 (sum of w_u  +  unobserved * number of items)^nu,  and l2_i alike
+        l2_u = l2 (sum of w_u)^nu,  and l2_i alike
 
     where w is what the events of a pair weigh (``Feedback``): implicit feedback as in Hu, Koren and
     Volinsky (ICDM 2008), with the regularisation of Rendle, Krichene, Zhang and Koren, "Revisiting
@@ -68,15 +77,19 @@ class ALS(Recommender):
 
     factors: int = hyper(64, "length of the vectors", at_least=1, search=(16, 256), log=True)
     unobserved: float = hyper(
-        0.1, "weight of every pair, met or not, where one interaction weighs 1", above=0,
-        search=(0.003, 1), log=True,
+        0.3, "weight of every pair, met or not, where one interaction weighs 1", above=0,
+        search=(0.01, 1), log=True,
     )  # fmt: skip
     l2: float = hyper(
-        0.01, "regularisation: larger keeps vectors smaller", above=0, search=(0.001, 0.3), log=True
+        0.8, "regularisation: larger keeps vectors smaller", above=0, search=(0.2, 3), log=True
     )
     nu: float = hyper(
-        1.0, "how much more the vector of a frequent user or item is kept small; 0: no more",
-        at_least=0, at_most=2, search=(0, 1),
+        0.5, "how much more the vectors of the frequent are kept small: 0 no more, 1 in proportion",
+        at_least=0, at_most=2,
+    )  # fmt: skip
+    frequency: Literal["observed", "all"] = hyper(
+        "observed", "what makes a user or item frequent: the weight of what was met, or of all"
+        " their pairs (Rendle et al.)"
     )  # fmt: skip
     epochs: int = hyper(15, "times that users and items are each solved for", at_least=1)
     solver: Literal["cg", "cholesky", "blocks"] = hyper(
@@ -84,6 +97,12 @@ class ALS(Recommender):
     )
     cg_steps: int = hyper(2, "conjugate-gradient steps for each row in each epoch", at_least=1)
     block: int = hyper(32, "factors in a block of the solver 'blocks'", at_least=1)
+    item_columns: tuple[str, ...] = hyper((), "columns of the item table to read")
+    user_columns: tuple[str, ...] = hyper((), "columns of the user table to read")
+    feature_weight: float = hyper(
+        1.0, "weight of each feature of an item or user, where one interaction weighs 1", above=0,
+        search=(0.1, 30), log=True,
+    )  # fmt: skip
 
     @classmethod
     def from_factors(
@@ -122,7 +141,15 @@ class ALS(Recommender):
             )
         model = cls(factors=vectors.shape[1], unobserved=unobserved, l2=l2, nu=nu)
         met = np.isfinite(vectors.sum(axis=1))
-        model._keep(vectors, met)
+        nobody = np.zeros((0, vectors.shape[1]), np.float32)
+        nothing = Encoder.learn(pl.DataFrame(), ()).table
+        model.user_encoder_ = model.item_encoder_ = nothing
+        model.user_features_ = model.item_features_ = nobody
+        model.item_factors_ = np.where(met[:, None], vectors, np.float32(np.nan))
+        model.user_gram_ = unobserved * als.gram(vectors[met])
+        model.item_gram_ = model.spread_ = als.gram(nobody)
+        model.sizes_ = np.array([0, np.count_nonzero(met)])
+        model.item_weights_ = np.zeros(len(vectors))
         model._seal()
         model.training_ = Training(
             items=names,
@@ -139,47 +166,102 @@ class ALS(Recommender):
 
     @property
     def reads(self) -> frozenset[str]:
-        """The history, and what was recorded in it."""
-        return frozenset({"history", "values"})
+        """The history and what was recorded in it; features of who asks, if columns are named."""
+        more = {"user_features"} if self.user_columns else set()
+        return frozenset({"history", "values"} | more)
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
+        self._learn(data, rng, on_epoch, self.epochs, None)
+
+    def _learn(
+        self,
+        data: Dataset,
+        rng: np.random.Generator,
+        on_epoch: OnEpoch | None,
+        epochs: int,
+        start: Vectors | None,
+    ) -> None:
+        """Alternate between the sides, from item vectors ``start`` where they are not NaN."""
         weights = data.weights()
         if not weights.nnz:
             raise BadEvents("ALS needs at least one interaction that weighs something")
         users = np.zeros((weights.shape[0], self.factors), np.float32)
         items = rng.standard_normal((weights.columns, self.factors), np.float32)
         items *= np.float32(0.1 / np.sqrt(self.factors))
-        by_user, by_item = als.halves(weights, unobserved=self.unobserved, l2=self.l2, nu=self.nu)
-        met = np.diff(by_item.weights.indptr) > 0
+        if start is not None:
+            known = ~np.isnan(start[:, 0])
+            items[known] = start[known]
+        halves = als.halves(
+            weights, unobserved=self.unobserved, l2=self.l2, nu=self.nu,
+            of_all=self.frequency == "all",
+        )  # fmt: skip
+        of_users = encoder_of(data.user_table, self.user_columns, "user table", self.name)
+        of_items = encoder_of(data.item_table, self.item_columns, "item table", self.name)
+        self.user_encoder_, self.item_encoder_ = of_users.table, of_items.table
+        told = (
+            encoded(of_users, data.user_table, len(users)),
+            encoded(of_items, data.item_table, len(items)),
+        )
         begun = perf_counter()
-        sides = (users, items, by_user), (items, users, by_item)
         with threadpool_limits(1, "blas"):  # Its products are small; the kernels have threads.
-            for number in range(1, self.epochs + 1):
-                for solved, fixed, half in sides:
-                    self._improve(solved, fixed, half)
+            by_feature = [one.transposed() for one in told]
+            for number in range(1, epochs + 1):
+                for side, (solved, fixed) in enumerate(((users, items), (items, users))):
+                    pull = None
+                    if told[side].columns:
+                        pull = self._shared(solved, told[side], by_feature[side]).pull(told[side])
+                    self._improve(solved, fixed, halves[side], pull)
                 if on_epoch is not None:
-                    loss = als.loss(users, items, by_user, by_item)
-                    self._keep(items, met)
-                    if on_epoch(Epoch(number, self.epochs, loss, perf_counter() - begun, self)):
+                    loss = als.loss(users, items, *halves)
+                    self._keep(users, items, halves, told, by_feature)
+                    if on_epoch(Epoch(number, epochs, loss, perf_counter() - begun, self)):
                         break
-        self._keep(items, met)
+            self._keep(users, items, halves, told, by_feature)
 
-    def _improve(self, solved: Vectors, fixed: Vectors, half: als.Half) -> None:
+    def _improve(
+        self, solved: Vectors, fixed: Vectors, half: als.Half, pull: als.Pull | None
+    ) -> None:
         """Solve for one side, given the other."""
         if self.solver == "cg":
-            als.half_epoch(solved, fixed, half, steps=self.cg_steps)
+            als.half_epoch(solved, fixed, half, steps=self.cg_steps, pull=pull)
         elif self.solver == "cholesky":
-            als_exact.half_epoch(solved, fixed, half)
+            als_exact.half_epoch(solved, fixed, half, pull=pull)
         else:
-            als_blocks.half_epoch(solved, fixed, half, block=self.block)
+            als_blocks.half_epoch(solved, fixed, half, block=self.block, pull=pull)
 
-    def _keep(self, items: Vectors, met: NDArray[np.bool_]) -> None:
-        """Learn these item vectors; those of items never met are NaN."""
-        self.gram_ = self.unobserved * als.gram(items[met])
+    def _shared(self, vectors: Vectors, told: CSR, by_feature: CSR) -> Sharing:
+        """Return what the features of one side are, given its vectors."""
+        how = {"weight": self.feature_weight, "l2": self.l2, "nu": self.nu}
+        return shared(vectors, told, by_feature, **how)
+
+    def _keep(
+        self,
+        users: Vectors,
+        items: Vectors,
+        halves: tuple[als.Half, als.Half],
+        told: tuple[CSR, CSR],
+        by_feature: list[CSR],
+    ) -> None:
+        """Learn from the vectors of both sides; items of which nothing is known are NaN."""
+        weights = [als.row_sums(half.weights) for half in halves]
+        self.sizes_ = np.array([np.count_nonzero(one) for one in weights])
+        self.item_weights_ = weights[1]
+        of_users, of_items = (
+            self._shared(vectors, *features)
+            for vectors, *features in zip((users, items), told, by_feature, strict=True)
+        )
+        self.user_features_, self.item_features_ = of_users.vectors, of_items.vectors
+        self.user_gram_ = self.unobserved * als.gram(items) + of_users.gram()
+        self.item_gram_ = self.unobserved * als.gram(users) + of_items.gram()
+        self.spread_ = als.gram(users, weights[0])
+        met = weights[1] > 0
         self.item_factors_ = np.where(met[:, None], items, np.float32(np.nan))
+        cold = np.flatnonzero(~met & (np.diff(told[1].indptr) > 0))
+        if len(cold):
+            self.item_factors_[cold] = of_items.alone(of_items.right(told[1]))[cold]
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        vectors = self._vectors(self._evidence(queries))
+        vectors = self._vectors(queries)
         if items is None or items.ndim == 2:
             return column_scores(als.products(vectors, self.item_factors_), items)
         scores = als.products(vectors, self.item_factors_[items])
@@ -189,24 +271,48 @@ class ALS(Recommender):
     def _evidence(self, queries: Queries) -> CSR:
         """Return what the histories weigh, without items that have no vector."""
         x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
-        met = ~np.isnan(self.item_factors_[x.indices, 0])
-        if met.all():
+        known = ~np.isnan(self.item_factors_[x.indices, 0])
+        if known.all():
             return x
-        return CSR.from_pairs(x.row_numbers()[met], x.indices[met], x.data[met], x.shape)
+        return CSR.from_pairs(x.row_numbers()[known], x.indices[known], x.data[known], x.shape)
 
-    def _vectors(self, x: CSR) -> NDArray[np.float64]:
-        vectors = als_exact.fold_in(x, self.item_factors_, self.gram_, self._ridge(x))
-        vectors[np.diff(x.indptr) == 0] = np.nan
+    def _told(self, queries: Queries) -> CSR:
+        """Return queries x features of who asks."""
+        encoder = Encoder(self.user_encoder_)
+        return encoded(encoder, queries.user_features, len(queries))
+
+    def _vectors(self, queries: Queries) -> NDArray[np.float64]:
+        """Return (q, f) the vectors of who asks; NaN for those of whom nothing is known."""
+        x = self._evidence(queries)
+        if not self.user_columns:
+            vectors = self._folded(x)
+            vectors[np.diff(x.indptr) == 0] = np.nan
+            return vectors
+        told, by = self._told(queries), self._sharing(self.user_features_)
+        right = by.right(told)
+        vectors = self._folded(x, right)
+        strange = np.flatnonzero(np.diff(x.indptr) == 0)
+        if len(strange):
+            vectors[strange] = by.alone(right[strange])
+            vectors[strange[np.diff(told.indptr)[strange] == 0]] = np.nan
         return vectors
 
-    def _ridge(self, x: CSR) -> NDArray[np.float64]:
-        """Return the penalty on the vectors of those whose histories weigh x."""
-        items = np.count_nonzero(~np.isnan(self.item_factors_[:, 0]))
-        return als.ridge(als.row_sums(x), items, unobserved=self.unobserved, l2=self.l2, nu=self.nu)
+    def _sharing(self, features: Vectors) -> Sharing:
+        return sharing(features, weight=self.feature_weight, l2=self.l2, nu=self.nu)
+
+    def _ridge(self, weights: NDArray[np.float64], others: int) -> NDArray[np.float64]:
+        """Return the penalty on vectors, from what was met in all and how many might have been."""
+        unmet = self.unobserved * others if self.frequency == "all" else 0.0
+        return als.ridge(weights + unmet, l2=self.l2, nu=self.nu)
+
+    def _folded(self, x: CSR, right: Vectors | None = None, **how: bool) -> NDArray[np.float64]:
+        """Return (q, f), solved for from what the histories weigh; ``how`` as in ``fold_in``."""
+        ridge = self._ridge(als.row_sums(x), int(self.sizes_[1]))
+        return als_exact.fold_in(x, self.item_factors_, self.user_gram_, ridge, right=right, **how)
 
     def user_vectors(self, queries: Queries) -> NDArray[np.float32]:
         """Return (q, factors) the vectors of who asks, solved for; NaN without evidence."""
-        return self._vectors(self._evidence(self._own(queries))).astype(np.float32)
+        return self._vectors(self._own(queries)).astype(np.float32)
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Return (items, factors), NaN for items nobody met."""
@@ -222,7 +328,7 @@ class ALS(Recommender):
         """Return the k best items of each query and their scores; few others are scored."""
         return nearest(
             queries, k, rules, factors=self.item_factors_, items=self._trained().items,
-            vectors=lambda block: self._vectors(self._evidence(self._own(block))),
+            vectors=lambda block: self._vectors(self._own(block)),
         )  # fmt: skip
 
     def explain(self, query: Queries, item: int) -> Explanation:
@@ -238,15 +344,128 @@ class ALS(Recommender):
         if np.isnan(score):
             return self._explained(query, item, score, (), score)
         x, y = self._evidence(own), self.item_factors_
-        through = als_exact.fold_in(
-            x, y, self.gram_, self._ridge(x), right=y[mine : mine + 1], pairs_pull=False
-        )[0]
-        amounts = x.data * np.einsum("jf,f->j", y[x.indices], through)
+        by, right = self._sharing(self.user_features_), y[mine : mine + 1]
+        through = (self._folded(x, right, pairs_pull=False) if x.nnz else by.alone(right))[0]
         ids = own.items.decode(x.indices)
-        shares = [
-            Share("history", one, float(amount)) for one, amount in zip(ids, amounts, strict=True)
+        amounts = x.data * (y[x.indices] @ through)
+        shares = [Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True)]
+        told, names = self._told(own), Encoder(self.user_encoder_).names
+        amounts = by.weight * told.data * (by.vectors[told.indices] @ through)
+        shares += [
+            Share("feature", names[k], float(a)) for k, a in zip(told.indices, amounts, strict=True)
         ]
         return self._explained(query, item, 0.0, shares, score)
+
+    @property
+    def counts(self) -> bool:
+        """Learning in two steps is near, but not the same as, one fit on everything."""
+        return False
+
+    def updated(self, data: Dataset, queries: Queries, fresh: NDArray[np.int64]) -> Self:
+        """Return a new model that also learned the last ``fresh[r]`` events of row r.
+
+        Items that were met anew get better vectors from the vectors of those who met them, while
+        what was known of them counts on (``factor_updates.improved`` has the formula); new items
+        get their first. People are folded in with the better items, and all is done once more.
+        Items of ``data`` that nobody met are known by their features, if columns are read. Nothing
+        is stored of people: whoever is new is answered by any model.
+
+        What many events would change as a whole stays as it is: use ``refitted`` from time to time.
+
+        Raises
+        ------
+        BadParameter : ``fresh`` is not a number of events for each row.
+        Incompatible : the model was made of vectors alone (``from_factors``), which say nothing of
+            how items were met.
+        """
+        training = self._trained()
+        if not self.sizes_[0]:
+            raise Incompatible(
+                f"{self.name}.from_factors knows nothing of the people its vectors were learned "
+                "from, which an update needs: fit on data instead"
+            )
+        told = New.of(queries, fresh, training.items.extended(data.items.values))
+        model = type(self)(**settings(self))
+        for name, value in self._learned():
+            setattr(model, name, value)
+        users = training.users.extended(data.users.values)
+        model.training_ = told.remembered(training, users, data)
+        with threadpool_limits(1, "blas"):
+            model._take_up(told, data)
+        model._seal()
+        return model
+
+    def _take_up(self, told: New, data: Dataset) -> None:
+        """Learn new events, given what was learned before them."""
+        fresh = self.training_.feedback.weigh(told.events, len(told.items), told.queries.now)
+        by_item = fresh.transposed()
+        met = np.flatnonzero(np.diff(by_item.indptr))
+        events = some_rows(by_item, met)
+        self.item_factors_ = lengthened(self.item_factors_, len(told.items), np.nan)
+        self.item_weights_ = lengthened(self.item_weights_, len(told.items), 0)
+        had = self.item_weights_[met]
+        old = np.where(had[:, None] > 0, self.item_factors_[met], np.float32(0))
+        right = np.zeros_like(old)
+        if self.item_columns:
+            by = self._sharing(self.item_features_)
+            right[had == 0] = by.right(self._item_rows(data, met[had == 0]))
+            cold = np.flatnonzero(np.isnan(self.item_factors_[:, 0]))
+            features = self._item_rows(data, cold)
+            known = np.diff(features.indptr) > 0
+            self.item_factors_[cold[known]] = by.alone(by.right(features))[known]
+        self.item_weights_[met] += als.row_sums(events)
+        ridge = self._ridge(self.item_weights_[met], int(self.sizes_[0]))
+        before = Before(old, had, ridge, right)
+        spread = self.spread_ / (self.item_weights_.sum() - events.data.sum(dtype=np.float64))
+        others = self.user_gram_ - self.unobserved * als.gram(old)
+        for _ in range(ROUNDS):
+            people = np.nan_to_num(self._vectors(told.queries)).astype(np.float32)
+            better = improved(before, events, people, self.item_gram_, spread)
+            self.item_factors_[met] = better
+            self.user_gram_ = others + self.unobserved * als.gram(better)
+        self.item_gram_ = self.item_gram_ + self.unobserved * als.gram(people[told.newcomers])
+        self.spread_ = self.spread_ + als.gram(people, als.row_sums(fresh))
+        newcomers = np.count_nonzero(np.diff(fresh.indptr)[told.newcomers])
+        self.sizes_ = np.array([self.sizes_[0] + newcomers, np.count_nonzero(self.item_weights_)])
+
+    def _item_rows(self, data: Dataset, items: NDArray[np.int64]) -> CSR:
+        """Return items x features of some items, as the table of ``data`` describes them."""
+        encoder, at = Encoder(self.item_encoder_), self.training_.items.recoding(data.items)
+        rows = pl.Series(items if at is None else at[items])
+        table = data.item_table
+        if table is not None:
+            table = table.select(pl.all().gather(rows.replace(-1, None)))
+        return encoded(encoder, table, len(items))
+
+    def refitted(
+        self,
+        data: Dataset,
+        *,
+        epochs: int = 3,
+        rng: int | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Return a new model, fitted on ``data`` from this one's item vectors instead of chance.
+
+        ``fit`` always starts from scratch. A start that is near saves most epochs where the data
+        grew by a part; items this model does not know begin at random, as in ``fit``.
+
+        Parameters
+        ----------
+        epochs : times that users and items are each solved for, in place of the field's.
+        rng, on_epoch : as of ``fit``.
+        """
+        training = self._trained()
+        seed = 0 if rng is None else rng
+        model = type(self)(**settings(self))
+        model.training_ = Training.of(data, seed)
+        at = data.items.recoding(training.items)
+        start = self.item_factors_
+        if at is not None:
+            start = np.where(at[:, None] >= 0, start[at], np.float32(np.nan))
+        model._learn(data, np.random.default_rng(seed), on_epoch, epochs, start)
+        model._seal()
+        return model
 
     def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
         """Return the k items whose vectors point most the same way (cosine)."""

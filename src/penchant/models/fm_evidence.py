@@ -88,7 +88,9 @@ def moods_of(session: Ints, sessions: int) -> Block:
     return Block(at, one_hot, np.zeros(sessions, np.int64), crossed=False)
 
 
-def encoder_of(table: pl.DataFrame | None, columns: tuple[str, ...], what: str) -> Encoder:
+def encoder_of(
+    table: pl.DataFrame | None, columns: tuple[str, ...], what: str, reader: str = "BayesianFM"
+) -> Encoder:
     """Learn how the columns become features.
 
     Raises
@@ -99,7 +101,7 @@ def encoder_of(table: pl.DataFrame | None, columns: tuple[str, ...], what: str) 
         return Encoder.learn(pl.DataFrame(), ())
     if table is None:
         raise BadEvents(
-            f"BayesianFM is to read {', '.join(map(repr, columns))} of the {what}, and the data "
+            f"{reader} is to read {', '.join(map(repr, columns))} of the {what}, and the data "
             "has none"
         )
     return Encoder.learn(table, columns, scale="design")

@@ -79,7 +79,8 @@ def hubs(groups: int = 4, niches: int = 10, people: int = 40) -> Dataset:
     """Return data with a direction: everyone meets their group's hub and two of its niche items.
 
     Who met a niche item surely met the hub; who met the hub met this niche item one time in five.
-    Item ``g * 100`` is the hub of group g, ``g * 100 + 1 …`` its niche items.
+    Item ``g * 100`` is the hub of group g, ``g * 100 + 1 …`` its niche items. The table of items is
+    there for models that ask for it, and says nothing.
     """
     rows = []
     for g in range(groups):
@@ -87,7 +88,9 @@ def hubs(groups: int = 4, niches: int = 10, people: int = 40) -> Dataset:
             first, second = p % niches, (p * 3 + p // niches + 1) % niches
             second = (second + (first == second)) % niches
             rows += [(g * 1000 + p, g * 100 + n) for n in (0, 1 + first, 1 + second)]
-    return Dataset.of(pl.DataFrame(rows, schema=["user", "item"], orient="row"), name="hubs")
+    events = pl.DataFrame(rows, schema=["user", "item"], orient="row")
+    items = events.select("item").unique(maintain_order=True).with_columns(genres=pl.lit("Drama"))
+    return Dataset.of(events, items=items, name="hubs")
 
 
 def ordered(noise: float, people: int = 100, length: int = 20, items: int = 40) -> Dataset:

@@ -123,3 +123,16 @@ def test_products_at_codes():
     codes = np.array([[0, -1, 8], [1, 1, 1], [-1, -1, -1], [5, 4, 3]], np.int32)
     wanted = np.take_along_axis(exact(x, y), np.maximum(codes, 0), axis=1)
     np.testing.assert_array_equal(products_at(x, y, codes), np.where(codes < 0, np.nan, wanted))
+
+
+@pytest.mark.parametrize("f", [2, 40])
+def test_short_vectors_that_point_the_right_way(f):
+    """The best come last, when bars are high; their bounds are hardly above the bars."""
+    y = np.zeros((320, f), np.float32)
+    y[:300, 0], y[:300, -1] = 9, np.sqrt(19)  # of length 10
+    y[300:, 0] = 9.1
+    x = np.zeros((2, f))
+    x[:, 0] = 1, 0.5
+    codes, values = best_products(x, catalogue(y, ALL), 20, *NONE)
+    np.testing.assert_array_equal(codes, [np.arange(300, 320)] * 2)
+    np.testing.assert_array_equal(values, np.float32([[9.1] * 20, [4.55] * 20]))

@@ -26,7 +26,7 @@ NOTE = (
 
 
 def penchant_(held: Held, factors: int) -> race.Contestant:
-    kept = pt.ALS(factors=factors, unobserved=1 / ALPHA, l2=L2 / ALPHA, nu=0.0)
+    kept = pt.ALS(factors=factors, unobserved=1 / ALPHA, l2=L2 / (1 + ALPHA), nu=0.0)
     by_user, by_item = als.halves(held.train, unobserved=kept.unobserved, l2=kept.l2, nu=kept.nu)
     users = np.zeros((held.train.shape[0], factors), np.float32)
     items = np.random.default_rng(0).standard_normal((held.train.columns, factors), np.float32)

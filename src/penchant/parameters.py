@@ -21,15 +21,18 @@ class Hyper:
     doc : what it does, for help texts.
     above, at_least, at_most : bounds of a number.
     search : (low, high) worth searching; ``log`` says on which scale. A few named values, or true
-        and false, need none.
+        and false, need none; () says that they are not worth it either.
+    when : another field, without which (empty, false or None) this one changes nothing and is not
+        worth searching.
     """
 
     doc: str
     above: float | None = None
     at_least: float | None = None
     at_most: float | None = None
-    search: tuple[float, float] | None = None
+    search: tuple[float, float] | tuple[()] | None = None
     log: bool = False
+    when: str | None = None
 
     def complaint(self, value: float) -> str | None:
         """Return what a number must be, or None if it is."""
@@ -49,11 +52,12 @@ def hyper(
     above: float | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
-    search: tuple[float, float] | None = None,
+    search: tuple[float, float] | tuple[()] | None = None,
     log: bool = False,
+    when: str | None = None,
 ) -> Any:
     """Declare a hyper-parameter as a dataclass field; see ``Hyper``."""
-    about = Hyper(doc, above, at_least, at_most, search, log)
+    about = Hyper(doc, above, at_least, at_most, search, log, when)
     return dataclasses.field(default=default, metadata={"hyper": about})
 
 

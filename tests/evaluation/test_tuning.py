@@ -37,6 +37,8 @@ class Constant(Recommender):
     sign: Literal["plus", "minus", "never"] = hyper("plus", "of what is said")
     on: bool = hyper(True, "whether to say anything")
     label: str = hyper("it", "has no range")
+    aloud: bool = hyper(False, "is not worth trying", search=())
+    volume: float = hyper(1.0, "how loud", search=(0, 2), when="aloud")
     epochs: int = hyper(1, "how often to say it", at_least=1)
 
     @property
@@ -288,6 +290,7 @@ def test_the_space_comes_from_the_fields():
         "sign": Choice(("plus", "minus")),
         "on": Choice((False, True)),
     }
+    assert declared(Constant(aloud=True))["volume"] == Range(0, 2)
     assert declared(pt.EASE()) == {"l2": Range(10, 3000, log=True)}
 
 

@@ -62,14 +62,17 @@ def declared(model: Recommender) -> Space:
     """Return what the fields of a model, and of its parts, say is worth trying.
 
     A field with a ``search`` range is searched there; one with a few named values, or true and
-    false, among those. Values that the model refuses beside its other settings, or that change what
+    false, among those; not one that says it is not worth it, or that changes nothing beside the
+    model's other settings. Values that the model refuses beside its other settings, or that change what
     its scores mean, are left out, and so is a field that has one value left. Names of a part's
     fields begin with its number: "0.l2".
     """
     found: Space = {}
     for name, (hint, about) in hypers(type(model)).items():
         options = _options(hint)
-        if about.search is not None:
+        if about.search == () or (about.when and not getattr(model, about.when)):
+            continue
+        if about.search:
             whole = int in options and float not in options
             found[name] = Range(*about.search, about.log, whole)
         else:

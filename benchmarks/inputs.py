@@ -116,12 +116,12 @@ def held(name: str, users: NDArray[Any], items: NDArray[Any], people: int = 4000
     some = np.zeros(n, bool)
     some[rng.choice(n, min(people, n), replace=False)] = True
     out = some[users] & (rng.random(len(users)) < 0.2)
-    codes = [np.cumsum(np.bincount(c[~out], minlength=c.max() + 1) > 0) - 1 for c in (users, items)]
-    met = [np.bincount(c[~out], minlength=c.max() + 1) > 0 for c in (users, items)]
-    out_met = out & met[0][users] & met[1][items]
-    u, i = (code[c].astype(np.int32) for code, c in zip(codes, (users, items), strict=True))
+    both = [users, items]
+    met = [np.bincount(c[~out], minlength=int(c.max()) + 1) > 0 for c in both]
+    known = met[0][users] & met[1][items]
+    u, i = ((np.cumsum(m) - 1)[c].astype(np.int32) for m, c in zip(met, both, strict=True))
     order = np.lexsort((i[~out], u[~out]))
-    truth = Histories.of(u[out_met], i[out_met], people=int(u[~out].max()) + 1)
+    truth = Histories.of(u[out & known], i[out & known], people=int(met[0].sum()))
     return Held(name, u[~out][order], i[~out][order], truth)
 
 

@@ -141,11 +141,12 @@ def _row(
 def level(one: Race, ours: Mapping[str, float], theirs: Mapping[str, float]) -> bool:
     """Whether penchant's answer is as good as theirs, and, if there is a goal, both reach it."""
     if one.goal is not None:
-        return min(next(iter(q.values())) for q in (ours, theirs)) >= one.goal - one.tolerance
+        worst = min(next(iter(q.values())) for q in (ours, theirs))
+        return worst >= one.goal - one.tolerance
     apart = [theirs[name] - ours[name] for name in ours if name in theirs]
     if one.exact:
-        return max(map(abs, apart)) <= one.tolerance
-    return max(apart) <= one.tolerance
+        apart = [abs(a) for a in apart]
+    return float(max(apart, default=0.0)) <= one.tolerance
 
 
 def _round(seconds: float) -> float:

@@ -93,8 +93,8 @@ def save(model: Recommender, path: str | os.PathLike[str], *, overwrite: bool = 
     >>> model = pt.EASE(l2=50.0).fit(pt.datasets.planted())
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     pt.save(model, f"{folder}/films.model")
-    ...     pt.load(f"{folder}/films.model")
-    EASE(l2=50.0)
+    ...     pt.load(f"{folder}/films.model").l2
+    50.0
     """
     if not isinstance(model, Recommender):
         raise Incompatible(f"save takes a Recommender, got {_typed(model)}")

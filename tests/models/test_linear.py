@@ -44,7 +44,7 @@ def test_scores_are_those_of_the_whole_inverse(seed, shape, l2):
     data = random_data(seed, users, items, pt.Feedback(weights={"buy": 2.5}))
     model = pt.EASE(l2=l2).fit(data)
     met = len(np.unique(data.histories.item))
-    assert hasattr(model, "weights_") == (2 * users**2 >= met**2)  # each side has its turn
+    assert (len(model.by_events_) == 2) == (2 * users**2 >= met**2)  # each side has its turn
     x = written_out(data)
     expected = x[:, :-1] @ ease(x[:, :-1], l2)
     found = model.score(data.queries())
@@ -129,19 +129,21 @@ def test_the_smaller_form_is_kept():
         pt.EASE(l2=1.0).fit(random_data(4, 40, 8)),
         pt.EASE(l2=1.0).fit(random_data(4, 6, 15)),
     )
-    assert tall.weights_.shape == (7, 7)
-    assert not hasattr(tall, "by_user_")
-    assert wide.by_user_.shape == (6, 6)
-    assert not hasattr(wide, "weights_")
+    weights, place = tall.by_events_
+    assert weights.shape == (7, 7)
+    assert place.tolist() == [0, 1, 2, 3, 4, 5, 6, -1]
+    inverse, rows, *_ = wide.by_events_
+    assert inverse.shape == (6, 6)
+    assert rows.shape == (6, 15)
 
 
 def test_people_without_evidence_do_not_count_for_the_side():
     table = {"user": [0, 1, 2, 3, 4], "item": [0, 0, 1, 2, 0], "kind": ["view"] * 2 + ["hide"] * 3}
     model = pt.EASE(l2=1.0).fit(pt.Dataset.of(table))
-    assert model.weights_.shape == (1, 1)
+    assert model.by_events_[0].shape == (1, 1)
     table = {**table, "item": [0, 1, 2, 0, 0], "kind": ["view"] * 3 + ["hide"] * 2}
     table = {"user": [0, 0, 0, 3, 4], "item": table["item"], "kind": table["kind"]}
-    assert pt.EASE(l2=1.0).fit(pt.Dataset.of(table)).by_user_.shape == (1, 1)
+    assert pt.EASE(l2=1.0).fit(pt.Dataset.of(table)).by_events_[0].shape == (1, 1)
 
 
 def test_the_number_of_threads_changes_nothing(monkeypatch, movielens):

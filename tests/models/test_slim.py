@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet
 
 import penchant as pt
 from naive_core import entries
-from penchant.errors import BadEvents, BadParameter
 from penchant.testing import check_recommender
 
 

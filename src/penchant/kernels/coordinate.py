@@ -19,12 +19,15 @@ the columns whose entry lowers the objective most join it, until none would by m
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from penchant.kernels.csr import CSR
-from penchant.kernels.products import sparse_sparse
+from penchant.kernels.gram import lower_gram, mirror
+from penchant.kernels.products import FAST, sparse_sparse
 from penchant.kernels.threads import run
 from penchant.kernels.topk import push
 
@@ -34,6 +37,10 @@ SWEEPS = 10_000
 """Passes over a working set before it is left as it is: only rounding can get that far."""
 JOINING = 32
 """Columns that join the first working set; later at most as many as there are."""
+STEP = np.float32(1e-5)
+"""What is left of the first residual when conjugate gradients stop."""
+ROUNDS = 1000
+"""Conjugate gradients at most: only rounding can get that far."""
 AT_ONCE = 1 << 24
 """Weights that are held densely at a time."""
 
@@ -60,28 +67,62 @@ def elastic_nets(
     tolerance : stop when no step changes the objective by more than about this share of |x_j|^2.
     threads : how many threads; the result does not depend on it.
     """
-    if isinstance(gram, CSR):
-        indptr, indices, data = gram.indptr, gram.indices, gram.data
-        diagonal = np.zeros(gram.columns, np.float32)
-        own = gram.row_numbers() == indices
-        diagonal[indices[own]] = data[own]
-    else:
-        indptr = np.arange(len(gram) + 1, dtype=np.int64) * len(gram)
-        indices, data = np.empty(0, np.int32), gram.reshape(-1)
-        diagonal = np.diag(gram).copy()
-    n = len(diagonal)
-    size = max(1, AT_ONCE // max(n, 1))
+    entries = _entries(gram)
+    n = len(entries[-1])
+    most = n if k is None else min(k, n)
+    how = (np.float32(l1), np.float32(l2), positive, most, np.float32(tolerance))
+    size = max(1, AT_ONCE // n)
     parts = []
     for first in range(0, n, size):
         out = np.zeros((min(size, n - first), n), np.float32)
-        run(
-            _elastic_nets, len(out), first, indptr, indices, data, diagonal,
-            np.float32(l1), np.float32(l2), positive, n if k is None else min(k, n),
-            np.float32(tolerance), out, threads=threads,
-        )  # fmt: skip
+        run(_elastic_nets, len(out), first, *entries, *how, out, threads=threads)
         rows, columns = np.nonzero(out)
         parts.append((rows + first, columns, out[rows, columns]))
     return _joined(parts, n)
+
+
+def ridges(
+    gram: NDArray[np.float32] | CSR, l2: float, k: int, *, threads: int | None = None
+) -> CSR:
+    """Return what ``elastic_nets`` does with l1 = 0 and weights of either sign.
+
+    Each column has all of its k weights, so nothing is gained by a working set: conjugate gradients
+    solve for them, until STEP of the first residual is left.
+    """
+    entries = _entries(gram)
+    n = len(entries[-1])
+    codes = np.full((n, min(k, n - 1)), -1, np.int32)
+    weights = np.zeros(codes.shape, np.float32)
+    run(_ridges, n, *entries, np.float32(l2), codes, weights, threads=threads)
+    kept = weights != 0
+    indptr = np.append(np.int64(0), np.cumsum(kept.sum(axis=1)))
+    return CSR(indptr, codes[kept], weights[kept], n)
+
+
+def _entries(gram: NDArray[np.float32] | CSR) -> tuple[NDArray[Any], ...]:
+    """Return a Gram matrix by rows, with its diagonal; a dense one has no column numbers."""
+    if isinstance(gram, CSR):
+        diagonal = np.zeros(gram.columns, np.float32)
+        own = gram.row_numbers() == gram.indices
+        diagonal[gram.indices[own]] = gram.data[own]
+        return gram.indptr, gram.indices, gram.data, diagonal
+    starts = np.arange(len(gram) + 1, dtype=np.int64) * len(gram)
+    return starts, np.empty(0, np.int32), gram.reshape(-1), np.diag(gram).copy()
+
+
+def gram_of(columns: CSR, rows: CSR) -> NDArray[np.float32] | CSR:
+    """Return X'X: its entries that are not 0 where they are sure to take less memory, else dense.
+
+    Parameters
+    ----------
+    columns, rows : X by columns and by rows; the same entries.
+    """
+    pairs = int((np.diff(rows.indptr) ** 2).sum())  # at most so many entries are not 0
+    if 2 * pairs < rows.columns**2:  # an entry takes its column besides its value
+        return sparse_gram(columns, rows)
+    whole = lower_gram(columns, rows)
+    mirror(whole)
+    return whole
 
 
 def sparse_gram(columns: CSR, rows: CSR) -> CSR:
@@ -117,9 +158,25 @@ def _add_row(total, a, row, indptr, indices, data):  # type: ignore[no-untyped-d
             total[indices[n]] += a * data[n]
 
 
+@njit(nogil=True, cache=True, fastmath={"contract"}, forceinline=True)
+def _copy_row(line, members, place, row, indptr, indices, data):  # type: ignore[no-untyped-def]
+    """Copy the entries of a row of the Gram matrix that stand in the columns ``members``."""
+    begin = indptr[row]
+    if len(indices) == 0:
+        for t in range(len(line)):
+            line[t] = data[begin + members[t]]
+    else:
+        for t in range(len(line)):
+            line[t] = 0
+        for e in range(begin, indptr[row + 1]):
+            t = place[indices[e]]
+            if t >= 0:
+                line[t] = data[e]
+
+
 @njit(nogil=True, cache=True)
 def _nearest(g, diagonal, j, k, allowed):  # type: ignore[no-untyped-def]
-    """Allow the k other columns of the largest cosine with column j."""
+    """Allow the k other columns of the largest cosine with column j; return how many there are."""
     value, code = np.empty(k, np.float32), np.empty(k, np.int32)
     size = 0
     for i in range(len(g)):
@@ -130,6 +187,74 @@ def _nearest(g, diagonal, j, k, allowed):  # type: ignore[no-untyped-def]
                 size = push(value, code, size, cosine, np.int32(i))
     for s in range(size):
         allowed[code[s]] = True
+    return size
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _gradients(q, b, diagonal, l2, room):  # type: ignore[no-untyped-def]
+    """Solve (Q + l2 I) w = b by conjugate gradients on the scaled matrix, and return w."""
+    k = len(b)
+    w = room[0][APART : APART + k]
+    residual = room[1][APART : APART + k]
+    direction = room[2][APART : APART + k]
+    image = room[3][APART : APART + k]
+    size = np.float32(0)
+    for t in range(k):
+        w[t] = 0
+        residual[t] = b[t]
+        direction[t] = b[t] / (diagonal[t] + l2)
+        size += residual[t] * direction[t]
+    first = size
+    for _ in range(ROUNDS):
+        if size <= STEP * STEP * first:
+            break
+        bend = np.float32(0)
+        for s in range(k):
+            line = q[s]
+            total = l2 * direction[s]
+            for t in range(k):
+                total += line[t] * direction[t]
+            image[s] = total
+            bend += total * direction[s]
+        step = size / bend
+        before = size
+        size = np.float32(0)
+        for t in range(k):
+            w[t] += step * direction[t]
+            residual[t] -= step * image[t]
+            size += residual[t] * residual[t] / (diagonal[t] + l2)
+        turn = size / before
+        for t in range(k):
+            direction[t] = residual[t] / (diagonal[t] + l2) + turn * direction[t]
+    return w
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def _ridges(lo, hi, indptr, indices, data, diagonal, l2, codes, weights):  # type: ignore[no-untyped-def]
+    n, k = len(diagonal), codes.shape[1]
+    g = np.empty(n + 2 * APART, np.float32)[APART : APART + n]
+    allowed = np.empty(n, np.bool_)
+    place = np.full(n, -1, np.int32)
+    whole = np.empty((k, k), np.float32)
+    room = np.empty((6, k + 2 * APART), np.float32)
+    for j in range(lo, hi):
+        g[:] = 0
+        _add_row(g, np.float32(1), j, indptr, indices, data)
+        size = _nearest(g, diagonal, j, k, allowed)
+        members = codes[j, :size]
+        own, b = room[4][APART : APART + size], room[5][APART : APART + size]
+        q = whole[:size, :size]
+        t = 0
+        for i in range(n):
+            if allowed[i]:
+                members[t], place[i], own[t], b[t] = i, t, diagonal[i], g[i]
+                t += 1
+        for t in range(size):
+            _copy_row(q[t], members, place, members[t], indptr, indices, data)
+        w = _gradients(q, b, own, l2, room)
+        for t in range(size):
+            weights[j, t] = w[t]
+            place[members[t]] = -1
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
@@ -209,18 +334,8 @@ def _elastic_nets(  # type: ignore[no-untyped-def]
                 place[code[s]] = size + s
                 w[size + s] = 0
             for s in range(size, size + found):
-                line = q[s]
-                begin = indptr[members[s]]
-                if len(indices) == 0:
-                    for t in range(size + found):
-                        line[t] = data[begin + members[t]]
-                else:
-                    for t in range(size + found):
-                        line[t] = 0
-                    for e in range(begin, indptr[members[s] + 1]):
-                        t = place[indices[e]]
-                        if t >= 0:
-                            line[t] = data[e]
+                line = q[s, : size + found]
+                _copy_row(line, members, place, members[s], indptr, indices, data)
                 for t in range(size):
                     q[t, s] = line[t]
             size += found

@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penchant.explanations import Explanation, Share
 from penchant.kernels.csr import CSR
-from penchant.kernels.products import sparse_sparse
+from penchant.kernels.products import dense_sparse, sparse_dense, sparse_sparse
 from penchant.queries import Queries
 from penchant.ranking import Recommendations
 from penchant.recommender import Codes, Recommender, Scores, alike, column_scores
@@ -63,24 +63,108 @@ class ItemWeights(Recommender):
         return alike(training, items, k, weights, self.name)
 
 
-def silenced(scores: Scores, x: CSR, known: NDArray[np.bool_]) -> Scores:
+class Sparse(NamedTuple):
+    """Weights of which most are 0.
+
+    Parameters
+    ----------
+    weights : (items, items); row i holds what item i says of others, so that a history reads only
+        its own rows.
+    known : (items,) which items can be answered for, and can speak.
+    """
+
+    weights: CSR
+    known: NDArray[np.bool_]
+
+    def scores(self, x: CSR) -> Scores:
+        """Return ``x B``, (q, items); NaN for unknown items, and where x holds no known one."""
+        return _silenced(sparse_sparse(x, self.weights), x, self.known)
+
+    def to_item(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
+        """Return the weights from ``history`` to an item; NaN for an unknown item."""
+        if not self.known[item]:
+            return np.full(len(history), np.nan)
+        rows = [self.weights.rows(j, j + 1) for j in history]
+        return np.array([row.data[row.indices == item].sum() for row in rows], np.float64)
+
+
+class Dense(NamedTuple):
+    """All weights between the items that are known.
+
+    Parameters
+    ----------
+    weights : (known, known) float32; row i holds what item i says of others.
+    place : (items,) int32, the row of an item; -1 for unknown ones.
+    """
+
+    weights: NDArray[np.float32]
+    place: NDArray[np.int32]
+
+    def scores(self, x: CSR) -> Scores:
+        """Return what ``Sparse.scores`` does."""
+        known = self.place >= 0
+        kept = known[x.indices]
+        shape = (x.shape[0], len(self.weights))
+        own = CSR.from_pairs(
+            x.row_numbers()[kept], self.place[x.indices[kept]], x.data[kept], shape
+        )
+        found = sparse_dense(own, self.weights)
+        if len(self.weights) == len(known):
+            scores = found
+        else:
+            scores = np.empty((x.shape[0], len(known)), np.float32)
+            scores[:, known] = found
+        return _silenced(scores, x, known)
+
+    def to_item(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
+        """Return what ``Sparse.to_item`` does."""
+        place, to = self.place[history], self.place[item]
+        if to < 0:
+            return np.full(len(history), np.nan)
+        weights = self.weights[np.maximum(place, 0), to].astype(np.float64)
+        return np.where(place >= 0, weights, 0.0)
+
+
+class Woodbury(NamedTuple):
+    """Weights in the terms of the rows that they were learned from.
+
+    With K = (X X' + l2 I)^-1 and d = diag((X'X + l2 I)^-1), ``x B`` is
+    ``x - (x - x X' K X) / (l2 d)``.
+
+    Parameters
+    ----------
+    inverse : (rows, rows) float64, K.
+    rows, columns : X, and its transpose.
+    divisor : (items,) float32, l2 d; NaN for unknown items.
+    """
+
+    inverse: NDArray[np.float64]
+    rows: CSR
+    columns: CSR
+    divisor: NDArray[np.float32]
+
+    def scores(self, x: CSR) -> Scores:
+        """Return what ``Sparse.scores`` does."""
+        overlap = sparse_sparse(x, self.columns).astype(np.float64)
+        through = dense_sparse((overlap @ self.inverse).astype(np.float32), self.rows)
+        own = np.zeros_like(through)
+        own[x.row_numbers(), x.indices] = x.data
+        return _silenced(own - (own - through) / self.divisor, x, ~np.isnan(self.divisor))
+
+    def to_item(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
+        """Return what ``Sparse.to_item`` does."""
+        column = self.columns.rows(item, item + 1)
+        carried = column.data.astype(np.float64) @ self.inverse[column.indices]
+        met = [self.columns.rows(i, i + 1) for i in history]
+        through = np.array([c.data.astype(np.float64) @ carried[c.indices] for c in met])
+        weights = through / float(self.divisor[item])
+        return np.where(history == item, 0.0 * weights, weights)
+
+
+def _silenced(scores: Scores, x: CSR, known: NDArray[np.bool_]) -> Scores:
     """Put NaN where an item is not known, and where a history holds none that is."""
     told = np.bincount(x.row_numbers()[known[x.indices]], minlength=len(scores))
     scores[told == 0] = np.nan
-    scores[:, ~known] = np.nan
+    if not known.all():
+        scores[:, ~known] = np.nan
     return scores
-
-
-def sparse_scores(x: CSR, weights: CSR, known: NDArray[np.bool_]) -> Scores:
-    """Return ``x B`` where row i of B holds the weights from item i to others."""
-    return silenced(sparse_sparse(x, weights), x, known)
-
-
-def sparse_weights(
-    weights: CSR, known: NDArray[np.bool_], history: NDArray[np.int32], item: int
-) -> NDArray[np.float64]:
-    """Return what ``ItemWeights.item_weights`` does, of weights as in ``sparse_scores``."""
-    if not known[item]:
-        return np.full(len(history), np.nan)
-    rows = [weights.rows(j, j + 1) for j in history]
-    return np.array([row.data[row.indices == item].sum() for row in rows], np.float64)

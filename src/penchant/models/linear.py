@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from penchant.dataset import Dataset
-from penchant.errors import BadEvents
+from penchant.errors import BadEvents, BadParameter
+from penchant.features.encoding import Encoder
+from penchant.kernels.coordinate import gram_of, ridges
 from penchant.kernels.csr import CSR
-from penchant.kernels.products import dense_sparse, sparse_dense, sparse_sparse
-from penchant.models.item_weights import ItemWeights
+from penchant.kernels.gram import lower_gram, mirror
+from penchant.models.item_weights import Dense, ItemWeights, Sparse, Woodbury
 from penchant.parameters import hyper
 from penchant.recommender import OnEpoch, Scores
+
+Form = Dense | Sparse | Woodbury
+
+WHOLE = 30_000
+"""Items, or people where they are fewer, up to which all weights are learned by default."""
+
+NEAR = 200
+"""Items that speak for an item, by default, where there are more."""
+
+RESOLVED = 1e4
+"""How much larger than l2 the diagonal of the Gram matrix may be for 32 bits to do. Rounding in a
+Cholesky factor does not depend on how columns are scaled (Higham, "Accuracy and Stability of
+Numerical Algorithms", 2002, section 10.1): scores were off by 3e-5 of the largest at 3e3."""
 
 
 @dataclass(kw_only=True)
@@ -25,12 +42,21 @@ class EASE(ItemWeights):
     are B = I - P / d (column j divided by d_j), so that B_jj = 0, and a history x scores x B
     (Steck 2019, equations 8 and 9).
 
+    What is known of the items, the ``item_columns`` of the item table as in ``ContentBased``, makes
+    items answerable that nobody met. With S the features x items, it is ``stacked`` under X, so
+    that X'X becomes X'X + side_weight S'S, or ``added``: weights learned from S alone, with
+    ``side_l2``, are added ``side_weight`` times (Jeunen, Van Balen and Goethals 2020: CEASE and
+    Add-EASE).
+
     P is found on the side that takes less memory. With few users, Woodbury's identity gives
     P = (I - X' K X) / l2 with K = (X X' + l2 I)^-1, and the model keeps K, in 64 bits, and X: rows
     of X are then part of the model, without the ids of whom they belong to and in no order of
     theirs. Otherwise it keeps B, in 32 bits. Both give the same scores, to 1e-4 of the largest.
+    With ``k`` only the k items most alike may speak for an item, and the model keeps k weights an
+    item (after Steck, "Markov Random Fields for Collaborative Filtering", NeurIPS 2019).
 
-    Reads the history and its values. Items nobody met, and histories of no other, give NaN.
+    Reads the history and its values. Items nobody met and nothing is known of, and histories of no
+    other, give NaN.
 
     Examples
     --------
@@ -39,81 +65,127 @@ class EASE(ItemWeights):
     >>> model = pt.EASE(l2=50.0).fit(data)
     >>> len(model.recommend(data.queries(users=[0]), k=3).ids()[0])
     3
+    >>> pt.EASE(l2=50.0, item_columns=("genres",)).fit(data).similar([8], k=1).ids()
+    [[68]]
     """
 
     l2: float = hyper(
         300.0, "regularisation: larger trusts popular items more", above=0,
         search=(10, 3000), log=True,
     )  # fmt: skip
+    k: int | None = hyper(
+        None, f"only the k most alike (by cosine) may speak for an item; default: all, or {NEAR} "
+        f"with more than {WHOLE} people and more than {WHOLE} items", at_least=1,
+    )  # fmt: skip
+    item_columns: tuple[str, ...] = hyper((), "columns of the item table to read")
+    side: Literal["stacked", "added"] = hyper(
+        "stacked", "how the columns are read: stacked: as more people; added: as weights of theirs"
+    )
+    side_weight: float = hyper(
+        100.0, "what the columns weigh: stacked: beside people; added: beside weights from events",
+        at_least=0, search=(0.1, 1000), log=True,
+    )  # fmt: skip
+    side_l2: float = hyper(
+        10.0, "regularisation of weights from columns alone, if added", above=0,
+        search=(0.1, 100), log=True,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Check the hyper-parameters."""
+        super().__post_init__()
+        for one in self.item_columns:
+            if not isinstance(one, str):
+                raise BadParameter(f"EASE.item_columns holds names of columns, got {one!r}")
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         x = data.weights()
         if not x.nnz:
             raise BadEvents("EASE needs at least one interaction that weighs something")
+        if not self.item_columns:
+            self.by_events_ = self._solved(x, self.l2)
+            return
+        features = self._features(data)
+        if self.side == "stacked":
+            self.by_events_ = self._solved(_stacked(x, features, self.side_weight), self.l2)
+        else:
+            self.by_events_ = self._solved(x, self.l2)
+            self.by_features_ = self._solved(features, self.side_l2)
+
+    def _features(self, data: Dataset) -> CSR:
+        """Return features x items; rows of an item have length 1, or less if some column is void.
+
+        Raises
+        ------
+        BadEvents : there is no table of items.
+        """
+        if data.item_table is None:
+            raise BadEvents(
+                f"EASE is to read {', '.join(map(repr, self.item_columns))} of the item table, and "
+                "the data has none"
+            )
+        encoder = Encoder.learn(data.item_table, self.item_columns)
+        return encoder.encode(data.item_table).transposed()
+
+    def _solved(self, x: CSR, l2: float) -> list[Any]:
+        """Return what there is to keep of the weights between the columns of x."""
         met = np.bincount(x.indices, minlength=x.columns) > 0
         active = np.flatnonzero(np.diff(x.indptr) > 0)
-        if 2 * len(active) ** 2 < np.count_nonzero(met) ** 2:
+        n = int(np.count_nonzero(met))
+        k = NEAR if self.k is None and min(len(active), n) > WHOLE else self.k
+        if k is not None and k < n - 1:
+            found = ridges(gram_of(x.transposed(), x), l2, k)
+            return list(Sparse(found.transposed(), met))
+        if 2 * len(active) ** 2 < n**2:
             rows = _rows(x, active).by_content()
             columns = rows.transposed()
-            inverse = _inverse(sparse_sparse(rows, columns), self.l2)
-            d = (1 - _quadratic(inverse, columns)) / self.l2
-            self.by_user_ = inverse  # in 64 bits: P is a small difference at small l2
-            self.rows_, self.columns_ = rows, columns
-            self.diagonal_ = np.where(met, d, np.nan).astype(np.float32)
-        else:
-            known = np.flatnonzero(met)
-            code = np.cumsum(met) - 1
-            dense = CSR(x.indptr, code[x.indices].astype(np.int32), x.data, len(known))
-            inverse = _inverse(sparse_sparse(dense.transposed(), dense), self.l2)
-            inverse /= -np.diag(inverse).copy()
-            np.fill_diagonal(inverse, 0)
-            self.weights_ = np.ascontiguousarray(inverse, dtype=np.float32)
-            self.place_ = np.where(met, code, -1).astype(np.int32)
+            inverse = _inverse(lower_gram(rows, columns).astype(np.float64), l2)
+            mirror(inverse)  # in 64 bits: P is a small difference at small l2
+            divisor = np.where(met, 1 - _quadratic(inverse, columns), np.nan)
+            return list(Woodbury(inverse, rows, columns, divisor.astype(np.float32)))
+        code = np.cumsum(met) - 1
+        known = CSR(x.indptr, code[x.indices].astype(np.int32), x.data, int(n))
+        gram = lower_gram(known.transposed(), known)
+        if gram.diagonal().max() > RESOLVED * l2:
+            gram = gram.astype(np.float64)
+        weights = _inverse(gram, l2)
+        mirror(weights, -1 / weights.diagonal())
+        np.fill_diagonal(weights, 0)
+        place = np.where(met, code, -1).astype(np.int32)
+        return list(Dense(weights.astype(np.float32, copy=False), place))
 
     def _from_weights(self, x: CSR) -> Scores:
-        """Return (q, items) scores of weighed histories; NaN for those of no item that was met."""
-        by_items = hasattr(self, "weights_")
-        scores = self._by_items(x) if by_items else self._by_users(x)
-        met = self.place_ >= 0 if by_items else ~np.isnan(self.diagonal_)
-        told = np.bincount(x.row_numbers()[met[x.indices]], minlength=len(scores))
-        scores[told == 0] = np.nan
-        return scores
-
-    def _by_items(self, x: CSR) -> Scores:
-        known = self.place_[x.indices] >= 0
-        rows = x.row_numbers()[known]
-        shape = (x.shape[0], len(self.weights_))
-        met = CSR.from_pairs(rows, self.place_[x.indices[known]], x.data[known], shape)
-        found = sparse_dense(met, self.weights_)
-        if found.shape[1] == len(self.place_):
-            return found
-        scores = np.full((x.shape[0], len(self.place_)), np.nan, np.float32)
-        scores[:, self.place_ >= 0] = found
-        return scores
-
-    def _by_users(self, x: CSR) -> Scores:
-        overlap = sparse_sparse(x, self.columns_).astype(np.float64)
-        through = dense_sparse((overlap @ self.by_user_).astype(np.float32), self.rows_)
-        own = np.zeros_like(through)
-        own[x.row_numbers(), x.indices] = x.data
-        # x B = x - (x P) / d, and x P = (x - x X' K X) / l2.
-        scores: Scores = own - (own - through) / (np.float32(self.l2) * self.diagonal_)
-        return scores
+        scores: Scores = _form(self.by_events_).scores(x)
+        if not hasattr(self, "by_features_"):
+            return scores
+        more = np.float32(self.side_weight) * _form(self.by_features_).scores(x)
+        silent = np.isnan(scores) & np.isnan(more)
+        total: Scores = np.nan_to_num(scores) + np.nan_to_num(more)
+        total[silent] = np.nan
+        return total
 
     def item_weights(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
         """Return (history,) float64: the learned weight from each history item to ``item``."""
-        if hasattr(self, "weights_"):
-            place, to = self.place_[history], self.place_[item]
-            if to < 0:
-                return np.full(len(history), np.nan)
-            weights = self.weights_[np.maximum(place, 0), to].astype(np.float64)
-            return np.where(place >= 0, weights, 0.0)
-        column = self.columns_.rows(item, item + 1)
-        carried = column.data.astype(np.float64) @ self.by_user_[column.indices]
-        met = [self.columns_.rows(i, i + 1) for i in history]
-        through = np.array([c.data.astype(np.float64) @ carried[c.indices] for c in met])
-        weights = through / (self.l2 * float(self.diagonal_[item]))
-        return np.where(history == item, 0.0, weights)
+        weights = _form(self.by_events_).to_item(history, item)
+        if not hasattr(self, "by_features_"):
+            return weights
+        more = self.side_weight * _form(self.by_features_).to_item(history, item)
+        silent = np.isnan(weights) & np.isnan(more)
+        return np.where(silent, np.nan, np.nan_to_num(weights) + np.nan_to_num(more))
+
+
+def _form(kept: Sequence[Any]) -> Form:
+    """Return the weights in the form that ``EASE._solved`` kept them in."""
+    if len(kept) == len(Woodbury._fields):
+        return Woodbury(*kept)
+    return Sparse(*kept) if isinstance(kept[0], CSR) else Dense(*kept)
+
+
+def _stacked(x: CSR, features: CSR, weight: float) -> CSR:
+    """Return features under x, such that their squares weigh ``weight``."""
+    indptr = np.concatenate([x.indptr, x.indptr[-1] + features.indptr[1:]])
+    indices = np.concatenate([x.indices, features.indices])
+    scaled = features.data * np.float32(np.sqrt(weight))
+    return CSR(indptr, indices, np.concatenate([x.data, scaled]), x.columns)
 
 
 def _rows(x: CSR, which: NDArray[np.int64]) -> CSR:
@@ -122,21 +194,18 @@ def _rows(x: CSR, which: NDArray[np.int64]) -> CSR:
     return CSR(indptr, x.indices, x.data, x.columns)
 
 
-def _inverse(symmetric: NDArray[np.float32], l2: float) -> NDArray[np.float64]:
-    """Return (symmetric + l2 I)^-1 by Cholesky."""
-    a = symmetric.astype(np.float64, order="F")
-    a[np.diag_indices_from(a)] += l2
-    factor, info = lapack.dpotrf(a, lower=1, overwrite_a=1)
+def _inverse(lower: NDArray[Any], l2: float) -> NDArray[Any]:
+    """Turn the lower half of S into that of (S + l2 I)^-1, in place, by Cholesky; return it."""
+    lower[np.diag_indices_from(lower)] += l2
+    single = lower.dtype == np.float32
+    factor, invert = (lapack.spotrf, lapack.spotri) if single else (lapack.dpotrf, lapack.dpotri)
+    # LAPACK counts by columns: to it a lower half by rows is an upper one.
+    found, info = factor(lower.T, lower=0, overwrite_a=1)
     if info == 0:
-        factor, info = lapack.dpotri(factor, lower=1, overwrite_c=1)
+        found, info = invert(found, lower=0, overwrite_c=1)
     if info != 0:
         raise BadEvents(f"the Gram matrix is not positive definite at l2={l2:g}; raise EASE.l2")
-    inverse: NDArray[np.float64] = factor
-    for lo in range(0, len(inverse), 512):  # in place: the matrix may be most of the memory
-        hi = lo + 512
-        inverse[lo:hi, hi:] = inverse[hi:, lo:hi].T
-        corner = np.tril(inverse[lo:hi, lo:hi])
-        inverse[lo:hi, lo:hi] = corner + np.tril(corner, -1).T
+    inverse: NDArray[Any] = found.T
     return inverse
 
 

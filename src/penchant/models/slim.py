@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
-from penchant.kernels.coordinate import elastic_nets, sparse_gram
+from penchant.kernels.coordinate import elastic_nets, gram_of
 from penchant.kernels.csr import CSR
-from penchant.kernels.products import sparse_sparse
-from penchant.models.item_weights import ItemWeights, sparse_scores, sparse_weights
+from penchant.models.item_weights import ItemWeights, Sparse
 from penchant.parameters import hyper
 from penchant.recommender import OnEpoch, Scores
 
@@ -62,20 +61,18 @@ class SLIM(ItemWeights):
         x = data.weights()
         if not x.nnz:
             raise BadEvents("SLIM needs at least one interaction that weighs something")
-        pairs = int((np.diff(x.indptr) ** 2).sum())  # at most so many entries are not 0
         columns = x.transposed()
-        few = 2 * pairs < x.columns**2  # an entry takes its column besides its value
-        gram = sparse_gram(columns, x) if few else sparse_sparse(columns, x)
         found = elastic_nets(
-            gram, self.l1, self.l2, positive=self.positive, k=self.k, tolerance=self.tolerance
-        )
+            gram_of(columns, x), self.l1, self.l2,
+            positive=self.positive, k=self.k, tolerance=self.tolerance,
+        )  # fmt: skip
         # Row i: what item i says of others, so that a history reads only its own rows.
         self.weights_ = found.transposed()
         self.met_ = np.diff(columns.indptr) > 0
 
     def _from_weights(self, x: CSR) -> Scores:
-        return sparse_scores(x, self.weights_, self.met_)
+        return Sparse(self.weights_, self.met_).scores(x)
 
     def item_weights(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
         """Return (history,) float64: the learned weight from each history item to ``item``."""
-        return sparse_weights(self.weights_, self.met_, history, item)
+        return Sparse(self.weights_, self.met_).to_item(history, item)

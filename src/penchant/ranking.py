@@ -71,19 +71,17 @@ class Rules:
 
         Excluded items are, if the rules are per query, in ``excluded`` instead.
         """
-        if self.per_query:
-            if self.only is None:
-                return np.zeros(0, bool)
+        if self.only is None and (self.per_query or not len(self.exclude)):
+            return np.zeros(0, bool)
+        if self.per_query and self.only is not None:
             masks = np.zeros((n, len(items)), bool)
             for row, ids in zip(masks, self._rows(self.only, n), strict=True):
                 row[known(items, ids)] = True
             return masks
-        out = known(items, self.exclude)
-        if self.only is None and not len(out):
-            return np.zeros(0, bool)
         mask = np.full(len(items), self.only is None)
-        mask[known(items, self.only or ())] = True
-        mask[out] = False
+        if self.only is not None:
+            mask[known(items, self.only)] = True
+        mask[known(items, self.exclude)] = False
         return mask
 
     def excluded(self, items: IdMap, n: int) -> list[Codes]:

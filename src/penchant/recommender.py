@@ -235,14 +235,13 @@ class Recommender(ABC):
         """
         training = self._trained()
         rules.check(len(queries))
+        retrieves = self if isinstance(self, Retrieves) else None
         size = max(1, BLOCK_BYTES // (4 * max(len(queries.items), len(training.items), 1)))
-        if isinstance(self, Retrieves):
-            size = max(1, len(queries))
         parts = []
-        for first, block in queries.blocks(size):
+        for first, block in queries.blocks(max(1, len(queries)) if retrieves else size):
             part_rules = rules.part(first, len(block))
-            if isinstance(self, Retrieves):
-                part = listed(*self.retrieve(block, k, part_rules), block, source=self.name)
+            if retrieves:
+                part = listed(*retrieves.retrieve(block, k, part_rules), block, source=self.name)
             else:
                 part = select(self.score(block), block, k, part_rules, source=self.name)
             if isinstance(self, Sources):

@@ -33,7 +33,7 @@ BLOCK = 256
 """Vectors worked on at a time, so that they stay in the second cache."""
 GROUP = 32
 """Panels of items between two looks at who is done."""
-SPARE = 128
+SPARE = 32
 """Candidates kept beyond 2 k before the worst are dropped."""
 HEAD = 4
 """One in so many axes is summed before a tile is first compared."""

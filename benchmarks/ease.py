@@ -24,9 +24,9 @@ L2 = 300.0
 NOTE = (
     f"EASE with l2 {L2:g}, two threads of BLAS for everyone. 'Gram': X'X, dense, from sparse X. "
     "'Inverse': from the Gram matrix in 32 bits to (X'X + l2 I)^-1; LAPACK is dpotrf and dpotri of "
-    "a copy in 64 bits, one triangle; penchant does so in 32 bits. 'Fit': from the interactions to the weights; irspack's "
-    "DenseSLIM inverts by LU in 32 bits. RecTools' EASE is not raced: it multiplies by the "
-    "transposed weights."
+    "a copy in 64 bits, one triangle; penchant does it in 32 bits. 'Fit': from the interactions to "
+    "the weights; irspack's DenseSLIM inverts by LU in 32 bits. RecTools' EASE is not raced: it "
+    "multiplies by the transposed weights."
 )
 
 

@@ -11,7 +11,6 @@ def walk(weights, history, alpha, beta, k):
     people, items = range(len(weights)), range(len(weights[0]))
     of_person = [sum(row) for row in weights]
     of_item = [sum(row[i] for row in weights) for i in items]
-    met_by = [sum(1 for row in weights if row[i]) for i in items]
     ends = []
     for i in items:
         chances = []
@@ -21,7 +20,7 @@ def walk(weights, history, alpha, beta, k):
                 if i != j and weights[v][j] and weights[v][i]:
                     to_person = (weights[v][j] / of_item[j]) ** alpha
                     to_item = (weights[v][i] / of_person[v]) ** alpha
-                    chance += to_person * to_item / met_by[i] ** beta
+                    chance += to_person * to_item / of_item[i] ** beta
             chances.append((chance, -j))
         best = sorted(chances, reverse=True)[:k]
         ends.append(sum(history[-j] * chance for chance, j in best))

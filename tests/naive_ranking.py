@@ -21,8 +21,11 @@ def top_k(scores, k, banned, allowed):
     return [c for c, _ in answer], [v for _, v in answer]
 
 
-def similarities(matrix, measure, shrinkage):
-    """Compare every pair of rows of a dense list of lists; 0 for a row and itself."""
+def similarities(matrix, measure, shrinkage, alpha=0.5, beta=0.5):
+    """Compare every pair of rows of a dense list of lists; 0 for a row and itself.
+
+    Entry (i, j) is of j as a neighbour of i; ``alpha`` is of j.
+    """
     answer = [[0.0] * len(matrix) for _ in matrix]
     for i, a in enumerate(matrix):
         for j, b in enumerate(matrix):
@@ -34,6 +37,12 @@ def similarities(matrix, measure, shrinkage):
             if measure == "cosine":
                 norms = math.sqrt(sum(x * x for x in a)) * math.sqrt(sum(x * x for x in b))
                 answer[i][j] = dot / (norms + shrinkage)
+            elif measure == "asymmetric":
+                of_i, of_j = sum(x * x for x in a), sum(x * x for x in b)
+                answer[i][j] = dot / (of_i ** (1 - alpha) * of_j**alpha + shrinkage)
+            elif measure == "tversky":
+                only_i, only_j = len(in_a - in_b), len(in_b - in_a)
+                answer[i][j] = both / (both + alpha * only_j + beta * only_i + shrinkage)
             elif measure == "jaccard":
                 answer[i][j] = both / (len(in_a | in_b) + shrinkage)
             elif measure == "dice":

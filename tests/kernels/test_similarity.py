@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from naive_ranking import similarities as naive
 from penchant.kernels.csr import CSR
-from penchant.kernels.similarity import bm25, nearest_to, neighbours, sizes, tf_idf
+from penchant.kernels.similarity import Alike, bm25, nearest_to, neighbours, sizes, tf_idf
+
+MEASURES = ["dot", "cosine", "asymmetric", "tversky", "jaccard", "dice"]
 
 # Items by users.
 SMALL = [
@@ -32,19 +34,21 @@ def dense(matrix):
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 80),
     users=st.integers(1, 12),
-    k=st.integers(0, 20),
-    measure=st.sampled_from(["dot", "cosine", "jaccard", "dice"]),
+    k=st.integers(1, 20),
+    measure=st.sampled_from(MEASURES),
     shrinkage=st.sampled_from([0.0, 10.0]),
+    alpha=st.sampled_from([0.0, 0.3, 1.0]),
+    beta=st.sampled_from([0.0, 0.6, 2.0]),
 )
-@settings(max_examples=60, deadline=None)
-def test_equals_comparing_every_pair(seed, n, users, k, measure, shrinkage):
+@settings(max_examples=100, deadline=None)
+def test_equals_comparing_every_pair(seed, n, users, k, measure, shrinkage, alpha, beta):
     rng = np.random.default_rng(seed)
     matrix = rng.integers(1, 6, (n, users)) * (rng.random((n, users)) < 0.3)
     rows = sparse(matrix)
 
-    found = neighbours(rows, rows.transposed(), k, measure, shrinkage)
+    found = neighbours(rows, k, Alike(measure, shrinkage, alpha, beta)).transposed()
 
-    expected = np.array(naive(matrix.tolist(), measure, shrinkage))
+    expected = np.array(naive(matrix.tolist(), measure, shrinkage, alpha, beta))
     kept = dense(found)
     np.testing.assert_allclose(kept[kept > 0], expected[kept > 0], rtol=1e-5)
     for i in range(n):  # compare by value: rounding may decide between equals
@@ -62,7 +66,7 @@ def test_same_for_any_number_of_threads(monkeypatch):
     answers = []
     for threads in ("1", "3"):
         monkeypatch.setenv("PENCHANT_THREADS", threads)
-        answers.append(neighbours(rows, rows.transposed(), 7, "cosine", 1.0))
+        answers.append(neighbours(rows, 7, Alike("cosine", 1.0)))
     np.testing.assert_array_equal(answers[0].indices, answers[1].indices)
     np.testing.assert_array_equal(answers[0].data, answers[1].data)
 
@@ -104,7 +108,7 @@ def test_bm25_as_implicit(k1, b, first, third):
 )
 def test_neighbours_as_implicit(weigh, measure, expected):
     rows = weigh(sparse(SMALL))
-    found = dense(neighbours(rows, rows.transposed(), 2, measure))
+    found = dense(neighbours(rows, 2, Alike(measure))).T
     for pair, value in expected.items():
         assert found[pair] == pytest.approx(value, abs=1e-6)
     assert found[0, 1] == 0  # item 1 comes third
@@ -112,26 +116,25 @@ def test_neighbours_as_implicit(weigh, measure, expected):
 
 def test_jaccard_and_dice_by_hand():
     rows = sparse([[1, 9, 1, 0], [0, 1, 5, 1], [2, 0, 0, 0]])
-    columns = rows.transposed()
-    assert dense(neighbours(rows, columns, 2, "jaccard"))[0].tolist() == pytest.approx(
+    assert dense(neighbours(rows, 2, Alike("jaccard")))[:, 0].tolist() == pytest.approx(
         [0, 2 / 4, 1 / 3]
     )
-    assert dense(neighbours(rows, columns, 2, "dice"))[0].tolist() == pytest.approx(
+    assert dense(neighbours(rows, 2, Alike("dice")))[:, 0].tolist() == pytest.approx(
         [0, 4 / 6, 2 / 4]
     )
-    assert dense(neighbours(rows, columns, 2, "jaccard", 6.0))[0].tolist() == pytest.approx(
+    assert dense(neighbours(rows, 2, Alike("jaccard", 6.0)))[:, 0].tolist() == pytest.approx(
         [0, 2 / 10, 1 / 9]
     )
     # Each weight is 1 in the row above, so cosine is 2/3 with the second on the support alone.
     ones = sparse([[1, 1, 1, 0], [0, 1, 1, 1], [1, 0, 0, 0]])
-    assert dense(neighbours(ones, ones.transposed(), 2, "cosine", 1.0))[0].tolist() == (
+    assert dense(neighbours(ones, 2, Alike("cosine", 1.0)))[:, 0].tolist() == (
         pytest.approx([0, 2 / 4, 1 / (3**0.5 + 1)])
     )
 
 
 def test_ties_go_to_the_lower_row():
     rows = sparse([[1, 1], [1, 1], [1, 1], [1, 1]])
-    found = neighbours(rows, rows.transposed(), 2, "cosine")
+    found = neighbours(rows, 2, Alike("cosine")).transposed()
     assert found.indices.reshape(4, 2).tolist() == [[1, 2], [0, 2], [0, 1], [0, 1]]
 
 
@@ -144,22 +147,23 @@ def test_a_column_in_every_row_weighs_nothing():
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 2)])
 def test_nothing_to_compare(shape):
     rows = CSR.from_pairs([], [], None, shape)
-    found = neighbours(bm25(tf_idf(rows)), rows.transposed(), 5, "cosine")
+    found = neighbours(bm25(tf_idf(rows)), 5, Alike("cosine"))
     assert found.shape == (shape[0], shape[0])
     assert found.nnz == 0
 
 
-@pytest.mark.parametrize("measure", ["dot", "cosine", "jaccard", "dice"])
+@pytest.mark.parametrize("measure", MEASURES)
 def test_other_rows_find_what_rows_of_the_matrix_find(measure):
     rows = sparse(SMALL)
     asked = rows.rows(1, 4)
-    found = dense(nearest_to(asked, rows.transposed(), sizes(rows, measure), 9, measure, 2.0))
-    expected = dense(neighbours(rows, rows.transposed(), 9, measure, 2.0))[1:4]
+    alike = Alike(measure, 2.0, 0.8, 0.1)
+    found = dense(nearest_to(asked, rows.transposed(), sizes(rows, measure), 9, alike))
+    expected = dense(neighbours(rows, 9, alike)).T[1:4]
     itself = np.zeros_like(expected, dtype=bool)
     itself[[0, 1, 2], [1, 2, 3]] = True
-    np.testing.assert_array_equal(found[~itself], expected[~itself])
+    np.testing.assert_allclose(found[~itself], expected[~itself], rtol=1e-6)
     assert (found[itself] > 0).all()
-    best = nearest_to(asked, rows.transposed(), sizes(rows, measure), 1, measure)
+    best = nearest_to(asked, rows.transposed(), sizes(rows, measure), 1, alike)
     assert best.nnz == 3
 
 

@@ -10,6 +10,7 @@ from naive_ratings import biases, dataset, some
 from penchant.recommender import Explains, Similar
 from penchant.testing import check_recommender
 
+MEASURES = ["cosine", "asymmetric", "tversky", "jaccard", "dice", "dot"]
 ROWS = [[5, 3, 0, 0, 1], [4, 0, 0, 2, 0], [0, 0, 5, 4, 0], [1, 1, 0, 0, 0], [0, 0, 2, 0, 3]]
 """Items by users, as ratings; 0 is none."""
 
@@ -20,6 +21,7 @@ ROWS = [[5, 3, 0, 0, 1], [4, 0, 0, 2, 0], [0, 0, 5, 4, 0], [1, 1, 0, 0, 0], [0, 
         pt.ItemKNN(),
         pt.ItemKNN(similarity="jaccard", k=20),
         pt.ItemKNN(similarity="dice", weighting="tf_idf"),
+        pt.ItemKNN(similarity="tversky", alpha=1.0, beta=0.1),
         pt.ItemKNN(target="rating"),
         pt.ItemKNN(target="rating", similarity="adjusted_cosine", k=5, keep=20),
         pt.UserKNN(),
@@ -62,12 +64,14 @@ def ranked(matrix):
     return pt.Dataset.of(events, kind="kind", feedback=pt.Feedback(weights=weights))
 
 
-@pytest.mark.parametrize("measure", ["cosine", "dot", "jaccard", "dice"])
+@pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("k", [1, 2, 9])
 def test_items_rank_by_the_similar_items_of_the_history(measure, k):
     matrix = np.array(ROWS).T
-    model = pt.ItemKNN(similarity=measure, k=k, shrinkage=2.0).fit(ranked(matrix))
-    alike = np.array(similarities(ROWS, measure, 2.0))
+    model = pt.ItemKNN(similarity=measure, k=k, shrinkage=2.0, alpha=0.8, beta=0.1).fit(
+        ranked(matrix)
+    )
+    alike = np.array(similarities(ROWS, measure, 2.0, 0.8, 0.1))
     np.fill_diagonal(alike, 0)
     for row in alike:  # of equals, the first are kept
         row[np.argsort(-row, kind="stable")[k:]] = 0
@@ -76,12 +80,12 @@ def test_items_rank_by_the_similar_items_of_the_history(measure, k):
     )
 
 
-@pytest.mark.parametrize("measure", ["cosine", "dot", "jaccard", "dice"])
+@pytest.mark.parametrize("measure", MEASURES)
 def test_items_rank_by_the_similar_people_who_met_them(measure):
     matrix = np.array(ROWS).T
     data = ranked(matrix)
-    model = pt.UserKNN(similarity=measure, k=9, shrinkage=2.0).fit(data)
-    alike = np.array(similarities(matrix.tolist(), measure, 2.0))
+    model = pt.UserKNN(similarity=measure, k=9, shrinkage=2.0, alpha=0.8, beta=0.1).fit(data)
+    alike = np.array(similarities(matrix.tolist(), measure, 2.0, 0.8, 0.1))
     asked = data.queries(users=[0, 3])
     met = asked.histories
     unseen = [[i for i in range(5) if matrix[u, i] == 0] for u in (0, 3)]
@@ -185,7 +189,8 @@ def test_ratings_are_explained_by_the_neighbours_on_top_of_the_baseline():
 
 def test_ranks_are_explained_by_weight_times_similarity():
     data = ranked(np.array(ROWS).T)
-    told = pt.ItemKNN(shrinkage=0.0).fit(data).explain(data.queries(users=[3]), 0)
+    model = pt.ItemKNN(similarity="cosine", shrinkage=0.0)
+    told = model.fit(data).explain(data.queries(users=[3]), 0)
     # User 3 gave item 1 a 2 and item 2 a 4; item 0 shares people with item 1 only.
     cosine = 5 * 4 / (np.sqrt(25 + 9 + 1) * np.sqrt(16 + 4))
     assert [(s.id, s.amount) for s in told.shares] == [(1, pytest.approx(2 * cosine))]

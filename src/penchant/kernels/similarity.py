@@ -7,59 +7,92 @@ similarities for predicting ratings need means and co-rated pairs, and stand els
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from penchant.kernels.csr import CSR
+from penchant.kernels.symmetric import Scale, nearest_columns
 from penchant.kernels.threads import run
 from penchant.kernels.topk import push
 
-Measure = Literal["dot", "cosine", "jaccard", "dice"]
-"""What to make of the sum of products; the order is the kernel's switch."""
+Measure = Literal["dot", "cosine", "asymmetric", "tversky", "jaccard", "dice"]
 
 STRIDE = 64
 """Sums that share one mark saying whether any of them was touched."""
 
 
-def neighbours(rows: CSR, columns: CSR, k: int, measure: Measure, shrinkage: float = 0.0) -> CSR:
-    """Return each row's ``k`` most similar other rows.
+class Alike(NamedTuple):
+    """What makes row j like row i.
 
-    With ``p(i, j)`` the sum of products of weights, ``n(i, j)`` the number of shared columns, and a
-    shrinkage ``h`` in the denominator, as the tuned baselines in Dacrema, Cremonesi and Jannach,
-    "Are we really making much progress?" (RecSys 2019), and its published code:
+    With ``p(i, j)`` the sum of products of weights, ``n(i, j)`` the number of shared columns, n(i)
+    the number of entries of a row and h the shrinkage in the denominator, as the tuned baselines in
+    Dacrema, Cremonesi and Jannach, "Are we really making much progress?" (RecSys 2019), and in
+    their published code:
 
     - ``dot``: ``p(i, j)``, for weights that are normalised already, as BM25's are; not shrunk
     - ``cosine``: ``p(i, j) / (|w(i)| |w(j)| + h)``
-    - ``jaccard``, on which entries exist: ``n(i, j) / (n(i) + n(j) - n(i, j) + h)``
-    - ``dice``, likewise: ``2 n(i, j) / (n(i) + n(j) + h)`` (their code leaves out the 2)
+    - ``asymmetric``: ``p(i, j) / (|w(i)|^(2 - 2 alpha) |w(j)|^(2 alpha) + h)`` (Aiolli, "Efficient
+      top-N recommendation for very large scale binary rated datasets", RecSys 2013)
+    - ``tversky``, on which entries exist: ``n(i, j) / (n(i, j) + alpha (n(j) - n(i, j)) +
+      beta (n(i) - n(i, j)) + h)`` (Tversky, "Features of similarity", 1977)
+    - ``jaccard``: ``n(i, j) / (n(i) + n(j) - n(i, j) + h)``, tversky with alpha and beta 1
+    - ``dice``: ``2 n(i, j) / (n(i) + n(j) + h)``, with both 1/2 (their code leaves out the 2)
+
+    alpha is of j, the one that neighbours are found among.
+    """
+
+    measure: Measure
+    shrinkage: float = 0.0
+    alpha: float = 0.5
+    beta: float = 0.5
+
+    @property
+    def counts(self) -> bool:
+        """Whether only which entries exist matters."""
+        return self.measure in ("tversky", "jaccard", "dice")
+
+    def scale(self, own: NDArray[np.float32], others: NDArray[np.float32]) -> Scale:
+        """Return the denominator for rows i and j of these ``sizes``."""
+        flat_own, flat_others = np.zeros_like(own), np.zeros_like(others)
+        h = np.float32(self.shrinkage)
+        if self.measure == "dot":
+            return Scale(flat_own, flat_others, flat_own, flat_others, np.float32(0), np.float32(1))
+        if not self.counts:
+            alpha = self.alpha if self.measure == "asymmetric" else 0.5
+            i, j = own ** np.float32(2 - 2 * alpha), others ** np.float32(2 * alpha)
+            return Scale(i, j, flat_own, flat_others, np.float32(0), h)
+        usual = {"jaccard": (1.0, 1.0), "dice": (0.5, 0.5)}
+        alpha, beta = usual.get(self.measure, (self.alpha, self.beta))
+        if self.measure == "dice":
+            h /= 2
+        i, j = own * np.float32(beta), others * np.float32(alpha)
+        return Scale(flat_own, flat_others, i, j, np.float32(1 - alpha - beta), h)
+
+
+def neighbours(rows: CSR, k: int, alike: Alike) -> CSR:
+    """Return each row's ``k`` most similar other rows.
 
     Parameters
     ----------
     rows : the matrix, such as items by users.
-    columns : its transpose.
-    k : how many neighbours to keep; ties go to the lower row number.
-    measure : one of the four above.
-    shrinkage : ``h``, not negative; pulls similarities with little support towards 0.
+    k : how many neighbours to keep, at least 1; of equals those with more entries, then those with
+        a lower row number.
+    alike : what makes rows alike.
 
     Returns
     -------
-    (n, n), the positive similarities of the nearest rows, never of a row with itself. Row ``i``
-    holds the neighbours of ``i``; the matrix need not be symmetric.
+    (n, n), the positive similarities of the nearest rows, never of a row with itself. Column i
+    holds the neighbours of row i, so that row j says who takes j for one; the matrix need not be
+    symmetric.
     """
-    return _found(rows, columns, sizes(rows, measure), k, measure, shrinkage, among=True)
+    known = sizes(rows, alike.measure)
+    return nearest_columns(_compared(rows, alike), k, alike.scale(known, known))
 
 
-def nearest_to(
-    asked: CSR,
-    columns: CSR,
-    others: NDArray[np.float32],
-    k: int,
-    measure: Measure,
-    shrinkage: float = 0.0,
-) -> CSR:
+def nearest_to(asked: CSR, columns: CSR, others: NDArray[np.float32], k: int, alike: Alike) -> CSR:
     """Return the ``k`` rows of a matrix most similar to each of some other rows.
 
     Parameters
@@ -67,65 +100,43 @@ def nearest_to(
     asked : (q, columns), which need not be rows of the matrix; one that is finds itself.
     columns : the transpose of the matrix.
     others : ``sizes`` of the matrix.
-    k, measure, shrinkage : as in `neighbours`.
+    k : how many to keep; of equals those with a lower row number.
+    alike : what makes rows alike.
 
     Returns
     -------
     (q, rows of the matrix), the positive similarities of the nearest.
     """
-    return _found(asked, columns, others, k, measure, shrinkage, among=False)
-
-
-def sizes(rows: CSR, measure: Measure) -> NDArray[np.float32]:
-    """Return what a measure needs to know of each row alone: |w(i)| for cosine, else n(i)."""
-    if measure != "cosine":
-        return np.diff(rows.indptr).astype(np.float32)
-    squares = np.square(rows.data, dtype=np.float64)
-    return np.sqrt(np.bincount(rows.row_numbers(), squares, rows.shape[0])).astype(np.float32)
-
-
-def _found(
-    rows: CSR,
-    columns: CSR,
-    others: NDArray[np.float32],
-    k: int,
-    measure: Measure,
-    shrinkage: float,
-    *,
-    among: bool,
-) -> CSR:
     n = columns.columns
-    k = max(min(k, n - 1 if among else n), 0)
-    own = others if among else sizes(rows, measure)
-    if measure in ("jaccard", "dice"):
-        rows = replace(rows, data=np.ones_like(rows.data))
-        columns = replace(columns, data=np.ones_like(columns.data))
-    work = np.zeros(rows.nnz + 1, np.int64)
-    np.cumsum(np.diff(columns.indptr)[rows.indices], out=work[1:])
-    codes = np.full((rows.shape[0], k), -1, np.int32)
-    values = np.zeros((rows.shape[0], k), np.float32)
+    k = max(min(k, n), 0)
+    scale = alike.scale(sizes(asked, alike.measure), others)
+    asked, columns = _compared(asked, alike), _compared(columns, alike)
+    work = np.zeros(asked.nnz + 1, np.int64)
+    np.cumsum(np.diff(columns.indptr)[asked.indices], out=work[1:])
+    codes = np.full((asked.shape[0], k), -1, np.int32)
+    values = np.zeros((asked.shape[0], k), np.float32)
     run(
-        _neighbours,
-        work[rows.indptr],
-        rows.indptr,
-        rows.indices,
-        rows.data,
-        columns.indptr,
-        columns.indices,
-        columns.data,
-        own,
-        others,
-        among,
-        get_args(Measure).index(measure),
-        np.float32(shrinkage),
-        codes,
-        values,
-    )
+        _nearest_to, work[asked.indptr], asked.indptr, asked.indices, asked.data, columns.indptr,
+        columns.indices, columns.data, *scale, codes, values,
+    )  # fmt: skip
     kept = codes >= 0
-    indptr = np.zeros(rows.shape[0] + 1, np.int64)
+    indptr = np.zeros(asked.shape[0] + 1, np.int64)
     np.cumsum(kept.sum(axis=1), out=indptr[1:])
     # Best first within each row; transposing twice puts columns in order in linear time.
     return CSR(indptr, codes[kept], values[kept], n).transposed().transposed()
+
+
+def _compared(matrix: CSR, alike: Alike) -> CSR:
+    """Return what is compared of a matrix."""
+    return replace(matrix, data=np.ones_like(matrix.data)) if alike.counts else matrix
+
+
+def sizes(rows: CSR, measure: Measure) -> NDArray[np.float32]:
+    """Return what a measure needs to know of each row: |w(i)| for the cosines, else n(i)."""
+    if measure not in ("cosine", "asymmetric"):
+        return np.diff(rows.indptr).astype(np.float32)
+    squares = np.square(rows.data, dtype=np.float64)
+    return np.sqrt(np.bincount(rows.row_numbers(), squares, rows.shape[0])).astype(np.float32)
 
 
 def tf_idf(rows: CSR, like: CSR | None = None) -> CSR:
@@ -176,11 +187,11 @@ def _rarity(rows: CSR, like: CSR | None) -> NDArray[np.float64]:
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
-def _neighbours(  # type: ignore[no-untyped-def]
+def _nearest_to(  # type: ignore[no-untyped-def]
     lo, hi, indptr, indices, data, t_indptr, t_indices, t_data,
-    own, sizes, among, measure, h, codes, values,
+    times_i, times_j, plus_i, plus_j, both, rest, codes, values,
 ):  # fmt: skip
-    n = len(sizes)
+    n = len(times_j)
     sums = np.zeros(n, np.float32)
     touched = np.zeros(n // STRIDE + 1, np.bool_)
     for i in range(lo, hi):
@@ -201,13 +212,8 @@ def _neighbours(  # type: ignore[no-untyped-def]
             for j in range(t * STRIDE, min((t + 1) * STRIDE, n)):
                 p = sums[j]
                 sums[j] = 0
-                if p <= 0 or (among and j == i):
+                if p <= 0:
                     continue
-                if measure == 1:
-                    p /= own[i] * sizes[j] + h
-                elif measure == 2:
-                    p /= own[i] + sizes[j] - p + h
-                elif measure == 3:
-                    p = 2 * p / (own[i] + sizes[j] + h)
+                p /= times_i[i] * times_j[j] + plus_i[i] + plus_j[j] + both * p + rest
                 if size < len(value) or p > value[0]:
                     size = push(value, code, size, p, j)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
 from penchant.kernels.csr import CSR
-from penchant.kernels.similarity import neighbours
-from penchant.models.item_weights import ItemWeights, sparse_scores, sparse_weights
+from penchant.kernels.symmetric import Scale, nearest_columns
+from penchant.models.item_weights import ItemWeights, Sparse
 from penchant.parameters import hyper
 from penchant.recommender import OnEpoch, Scores
 
@@ -38,16 +38,15 @@ class _Walk(ItemWeights):
         x = data.weights()
         if not x.nnz:
             raise BadEvents(f"{self.name} needs at least one interaction that weighs something")
-        columns = x.transposed()
-        self.weights_ = _walks(x, columns, self.alpha, self._power(), self.k).transposed()
-        self.met_ = np.diff(columns.indptr) > 0
+        self.weights_ = _walks(x, self.alpha, self._power(), self.k)
+        self.met_ = np.bincount(x.indices, minlength=x.columns) > 0
 
     def _from_weights(self, x: CSR) -> Scores:
-        return sparse_scores(x, self.weights_, self.met_)
+        return Sparse(self.weights_, self.met_).scores(x)
 
     def item_weights(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
         """Return (history,) float64: the chance of a walk from each history item to ``item``."""
-        return sparse_weights(self.weights_, self.met_, history, item)
+        return Sparse(self.weights_, self.met_).to_item(history, item)
 
 
 @dataclass(kw_only=True)
@@ -85,7 +84,7 @@ class P3alpha(_Walk):
 class RP3beta(_Walk):
     """Three steps at random, with popular items discounted: P3alpha over popularity^beta.
 
-    The weights of ``P3alpha``, divided by the number of people who met the item to the power
+    The weights of ``P3alpha``, divided by what the item weighs in all, its popularity, to the power
     ``beta`` (Paudel et al., "Updatable, accurate, diverse, and scalable recommendations for
     interactive applications", ACM TiiS 2017): walks end at popular items too often. With ``beta``
     0 it is ``P3alpha``.
@@ -110,18 +109,17 @@ class RP3beta(_Walk):
         return self.beta
 
 
-def _walks(x: CSR, columns: CSR, alpha: float, beta: float, k: int) -> CSR:
-    """Return (items, items): row i holds the k largest weights to i."""
-    leaving = _sums(x) ** -alpha
-    people = replace(x, data=(x.data**alpha * leaving[x.row_numbers()]).astype(np.float32))
-    start = _sums(columns) ** -alpha
-    from_items = replace(people, data=(x.data**alpha * start[x.indices]).astype(np.float32))
-    met = np.maximum(np.diff(columns.indptr), 1) ** -beta
-    into = replace(people, data=(people.data * met[x.indices]).astype(np.float32))
-    return neighbours(into.transposed(), from_items, k, "dot")
+def _walks(x: CSR, alpha: float, beta: float, k: int) -> CSR:
+    """Return (items, items): column i holds the k largest weights to i, in the rows they are from.
 
-
-def _sums(rows: CSR) -> NDArray[np.float64]:
-    """Return (rows,) sums of the rows; 1 for those without entries."""
-    sums = np.bincount(rows.row_numbers(), rows.data, rows.shape[0])
-    return np.where(np.diff(rows.indptr) > 0, sums, 1.0)
+    A walk from j to i passes v with chance ``(w(v, j) w(v, i) / s(v) s(j))^alpha``, s being sums:
+    a product of a factor of v and j with the same of v and i, over what j and i alone decide.
+    """
+    numbers = x.row_numbers()
+    people = np.bincount(numbers, x.data, x.shape[0])
+    items = np.bincount(x.indices, x.data, x.columns)
+    through = x.data**alpha * (np.where(people > 0, people, 1) ** (-alpha / 2))[numbers]
+    columns = replace(x, data=through.astype(np.float32)).transposed()
+    into, start = (items**beta).astype(np.float32), (items**alpha).astype(np.float32)
+    none = np.zeros_like(into)
+    return nearest_columns(columns, k, Scale(into, start, none, none, np.float32(0), np.float32(0)))

@@ -78,7 +78,7 @@ class Sparse(NamedTuple):
 
     def scores(self, x: CSR) -> Scores:
         """Return ``x B``, (q, items); NaN for unknown items, and where x holds no known one."""
-        return _silenced(sparse_sparse(x, self.weights), x, self.known)
+        return silenced(sparse_sparse(x, self.weights), x, self.known)
 
     def to_item(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
         """Return the weights from ``history`` to an item; NaN for an unknown item."""
@@ -114,7 +114,7 @@ class Dense(NamedTuple):
         else:
             scores = np.empty((x.shape[0], len(known)), np.float32)
             scores[:, known] = found
-        return _silenced(scores, x, known)
+        return silenced(scores, x, known)
 
     def to_item(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
         """Return what ``Sparse.to_item`` does."""
@@ -149,7 +149,7 @@ class Woodbury(NamedTuple):
         through = dense_sparse((overlap @ self.inverse).astype(np.float32), self.rows)
         own = np.zeros_like(through)
         own[x.row_numbers(), x.indices] = x.data
-        return _silenced(own - (own - through) / self.divisor, x, ~np.isnan(self.divisor))
+        return silenced(own - (own - through) / self.divisor, x, ~np.isnan(self.divisor))
 
     def to_item(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
         """Return what ``Sparse.to_item`` does."""
@@ -161,7 +161,7 @@ class Woodbury(NamedTuple):
         return np.where(history == item, 0.0 * weights, weights)
 
 
-def _silenced(scores: Scores, x: CSR, known: NDArray[np.bool_]) -> Scores:
+def silenced(scores: Scores, x: CSR, known: NDArray[np.bool_]) -> Scores:
     """Put NaN where an item is not known, and where a history holds none that is."""
     told = np.bincount(x.row_numbers()[known[x.indices]], minlength=len(scores))
     scores[told == 0] = np.nan

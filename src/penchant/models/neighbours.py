@@ -16,6 +16,7 @@ from penchant.kernels import neighbours as of_ratings
 from penchant.kernels import similarity as of_weights
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_sparse
+from penchant.models.item_weights import Sparse, silenced
 from penchant.models.rating_neighbours import (
     SIMILARITIES,
     USUAL_SHRINKAGE,
@@ -46,8 +47,9 @@ from penchant.recommender import (
 
 Target = Literal["rank", "rating"]
 Similarity = Literal[
-    "cosine", "dot", "jaccard", "dice", "adjusted_cosine", "msd", "pearson", "pearson_baseline"
-]
+    "cosine", "asymmetric", "tversky", "jaccard", "dice", "dot", "adjusted_cosine", "msd",
+    "pearson", "pearson_baseline",
+]  # fmt: skip
 Weighting = Literal["none", "tf_idf", "bm25"]
 
 
@@ -65,8 +67,16 @@ class _Neighbours(Recommender):
 
     target: Target = hyper("rank", "rank: an order of items; rating: predicted ratings")
     similarity: Similarity | None = hyper(
-        None, "what alike means; to rank: cosine (default), dot, jaccard, dice; for ratings: "
-        "pearson_baseline (default), pearson, adjusted_cosine, cosine, msd",
+        None, "what alike means; to rank: cosine (default), asymmetric, tversky, jaccard, dice, "
+        "dot; for ratings: pearson_baseline (default), pearson, adjusted_cosine, cosine, msd",
+    )  # fmt: skip
+    alpha: float = hyper(
+        0.7, "asymmetric, tversky: how much it tells against a neighbour to have much besides",
+        at_least=0, at_most=2, search=(0.4, 1.0), when="_uses_alpha",
+    )  # fmt: skip
+    beta: float = hyper(
+        0.3, "tversky: the same of the item or the person whose neighbours are looked for",
+        at_least=0, at_most=2, search=(0.0, 1.0), when="_uses_beta",
     )  # fmt: skip
     k: int | None = hyper(
         None, "neighbours that count; default: 100 items or 50 people to rank, 40 for ratings",
@@ -105,6 +115,14 @@ class _Neighbours(Recommender):
         """The ``target``."""
         return self.target
 
+    @property
+    def _uses_alpha(self) -> bool:
+        return self.similarity in ("asymmetric", "tversky")
+
+    @property
+    def _uses_beta(self) -> bool:
+        return self.similarity == "tversky"
+
     def _settings(self) -> _Settings:
         """Return what counts for the target.
 
@@ -120,13 +138,19 @@ class _Neighbours(Recommender):
                 f"{self.name}.similarity must be one of {', '.join(allowed)} where target is "
                 f"{self.target!r}, got {similarity!r}"
             )
-        for field in ["weighting"] if predicts else ["form", "min_support", "min_k"]:
+        ranks, rates = ("weighting", "alpha", "beta"), ("form", "min_support", "min_k")
+        for field in ranks if predicts else rates:
             value, usual = getattr(self, field), getattr(_Neighbours, field)
             if value != usual:
                 raise BadParameter(
                     f"{self.name}.{field} must be {usual!r} where target is {self.target!r}, got "
                     f"{value!r}: it is for target {'rank' if predicts else 'rating'!r}"
                 )
+        if similarity == "asymmetric" and self.alpha > 1:
+            raise BadParameter(
+                f"{self.name}.alpha must be at most 1 where similarity is 'asymmetric', got "
+                f"{self.alpha!r}"
+            )
         k = self.k or (40 if predicts else self._usual_k)
         if self.min_k > k:
             raise BadParameter(f"{self.name}.min_k must be at most k, got {self.min_k} with k={k}")
@@ -134,6 +158,11 @@ class _Neighbours(Recommender):
         if shrinkage is None:
             shrinkage = USUAL_SHRINKAGE.get(similarity, 100.0) if predicts else 10.0
         return _Settings(k, similarity, shrinkage)
+
+    def _alike_to_rank(self) -> of_weights.Alike:
+        """Return what alike means for ranking."""
+        _, similarity, shrinkage = self._settings()
+        return of_weights.Alike(similarity, shrinkage, self.alpha, self.beta)
 
     def _alike(self) -> of_ratings.Alike:
         """Return what alike means for ratings."""
@@ -199,9 +228,8 @@ class ItemKNN(_Neighbours):
         else:
             rows = _evidence(data, self).transposed()
             weighed = _weighed(rows, rows, self.weighting)
-            near = of_weights.neighbours(weighed, weighed.transposed(), *how)
             # Row j: the items that j speaks for, so that a history reads only its own rows.
-            self.weights_ = near.transposed()
+            self.weights_ = of_weights.neighbours(weighed, how.k, self._alike_to_rank())
             self.met_ = np.diff(rows.indptr) > 0
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
@@ -213,7 +241,7 @@ class ItemKNN(_Neighbours):
             )
             return predicted(means, asked, usual, people)
         x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
-        return column_scores(_known(sparse_sparse(x, self.weights_), x, self.met_), items)
+        return column_scores(Sparse(self.weights_, self.met_).scores(x), items)
 
     def _rated(self, queries: Queries) -> tuple[CSR, Usual, Usual]:
         """Return the askers' normalised ratings, and what is usual for items and askers."""
@@ -240,9 +268,8 @@ class ItemKNN(_Neighbours):
         else:
             base = 0.0
             x = self.training_.feedback.weigh(own.histories, len(own.items), own.now)
-            rows = [self.weights_.rows(j, j + 1) for j in x.indices]
             history = x.indices
-            amounts = x.data * np.array([row.data[row.indices == mine].sum() for row in rows])
+            amounts = x.data * Sparse(self.weights_, self.met_).to_item(history, mine)
         ids = own.items.decode(history)
         shares = [Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True) if a]
         return self._explained(query, item, base, shares, score)
@@ -335,9 +362,10 @@ class UserKNN(_Neighbours):
             return predicted(means, asked, plain(self.centre_), people)
         x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
         weighed = _weighed(x, self.rows_, self.weighting)
-        near = of_weights.nearest_to(weighed, self.columns_, self.sizes_, *how)
+        alike = self._alike_to_rank()
+        near = of_weights.nearest_to(weighed, self.columns_, self.sizes_, how.k, alike)
         met = np.diff(self.columns_.indptr) > 0
-        return column_scores(_known(sparse_sparse(near, self.rows_), x, met), items)
+        return column_scores(silenced(sparse_sparse(near, self.rows_), x, met), items)
 
 
 def _evidence(data: Dataset, model: Recommender) -> CSR:
@@ -353,14 +381,6 @@ def _weighed(rows: CSR, like: CSR, weighting: Weighting) -> CSR:
     if weighting == "tf_idf":
         return of_weights.tf_idf(rows, like)
     return of_weights.bm25(rows, like=like) if weighting == "bm25" else rows
-
-
-def _known(scores: Scores, x: CSR, met: NDArray[np.bool_]) -> Scores:
-    """Put NaN where an item was never met, and where a history holds none that was."""
-    says = np.bincount(x.row_numbers(), met[x.indices], x.shape[0])
-    scores[says == 0] = np.nan
-    scores[:, ~met] = np.nan
-    return scores
 
 
 def _known_ratings(training: Training, queries: Queries, centre: NDArray[np.float32]) -> CSR:

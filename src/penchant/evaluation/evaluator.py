@@ -12,7 +12,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from penchant.errors import BadParameter, UnknownId
-from penchant.evaluation.metrics import Metric, OfCatalogue, OfLists, OfRatings, Ranking
+from penchant.evaluation.metrics import (
+    Metric,
+    OfCatalogue,
+    OfLists,
+    OfRatings,
+    Ranking,
+    per_query,
+)
 from penchant.histories import Histories
 from penchant.kernels.metrics import resampled_sums
 from penchant.models.popularity import Popularity
@@ -288,10 +295,11 @@ def evaluate(
             silent = int(np.count_nonzero((codes < 0).all(axis=1)))
             if silent:
                 notes.append(f"{name} had no list for {silent:,} of {len(part):,} askers")
+            ranking = [metric for metric in chosen if isinstance(metric, Ranking)]
+            for metric, values in per_query(ranking, codes, part.truth).items():
+                costs[name, metric] = _mean_of(values)
             for metric in chosen:
-                if isinstance(metric, Ranking):
-                    costs[name, metric] = _mean_of(metric.per_query(codes, part.truth))
-                elif isinstance(metric, OfLists):
+                if isinstance(metric, OfLists):
                     costs[name, metric] = _mean_of(on_lists[metric](codes))
                 elif isinstance(metric, OfCatalogue):
                     overall[name, metric] = metric.value(codes, len(part.queries.items))

@@ -12,7 +12,7 @@ together) and `OfRatings` (errors of predicted ratings).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,11 +25,10 @@ from penchant.errors import BadParameter, Incompatible
 from penchant.features import tfidf
 from penchant.histories import Histories
 from penchant.kernels.csr import CSR
-from penchant.kernels.metrics import hits
+from penchant.kernels.metrics import Standings, discounts, standings
 
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 def _check_k(metric: Ranking | OfLists | OfCatalogue) -> None:
@@ -84,19 +83,31 @@ class Ranking(ABC):
         codes : (q, n) item codes, best first, -1 past the end; the first k count.
         truth : row r holds what query r is judged by.
         """
-        if self.relevant is not None:
-            truth = truth.where(truth.value >= self.relevant)
-        found, relevant = hits(codes[:, : self.k], truth.indptr, truth.item)
-        if found.shape[1] < self.k:
-            found = np.pad(found, ((0, 0), (0, self.k - found.shape[1])))
-        values = np.full(len(codes), np.nan)
-        some = relevant > 0
-        values[some] = self._of(found[some], relevant[some])
-        return values
+        return per_query([self], codes, truth)[self]
 
     @abstractmethod
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        """Return values from (q, k) hits and (q,) numbers of relevant items, all at least 1."""
+    def _of(self, found: Standings) -> Floats:
+        """Return values of askers each of whom has at least one relevant item."""
+
+
+def per_query(metrics: Iterable[Ranking], codes: Codes, truth: Histories) -> dict[Ranking, Floats]:
+    """Return (q,) values of each metric, as its ``per_query``; what they share is found once."""
+    found: dict[tuple[int, float | None], Standings] = {}
+    values = {}
+    for metric in metrics:
+        key = metric.k, metric.relevant
+        if key not in found:
+            judged = truth
+            if metric.relevant is not None:
+                judged = truth.where(truth.value >= metric.relevant)
+            found[key] = standings(codes[:, : metric.k], judged.indptr, judged.item)
+        some = found[key].relevant > 0
+        if some.all():
+            values[metric] = metric._of(found[key])
+        else:
+            values[metric] = np.full(len(codes), np.nan)
+            values[metric][some] = metric._of(Standings(*(part[some] for part in found[key])))
+    return values
 
 
 class Precision(Ranking):
@@ -104,8 +115,8 @@ class Precision(Ranking):
 
     formula = "hits among the first {k} / {k}"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        return _count(found) / self.k
+    def _of(self, found: Standings) -> Floats:
+        return found.hits / self.k
 
 
 class Recall(Ranking):
@@ -116,8 +127,8 @@ class Recall(Ranking):
 
     formula = "hits among the first {k} / relevant"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        return _count(found) / relevant
+    def _of(self, found: Standings) -> Floats:
+        return found.hits / found.relevant
 
 
 class CappedRecall(Ranking):
@@ -129,8 +140,8 @@ class CappedRecall(Ranking):
 
     formula = "hits among the first {k} / min({k}, relevant)"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        return _count(found) / np.minimum(self.k, relevant)
+    def _of(self, found: Standings) -> Floats:
+        return found.hits / np.minimum(self.k, found.relevant)
 
 
 class F1(Ranking):
@@ -138,8 +149,8 @@ class F1(Ranking):
 
     formula = "2 hits among the first {k} / ({k} + relevant)"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        return 2 * _count(found) / (self.k + relevant)
+    def _of(self, found: Standings) -> Floats:
+        return 2 * found.hits / (self.k + found.relevant)
 
 
 class HitRate(Ranking):
@@ -147,8 +158,8 @@ class HitRate(Ranking):
 
     formula = "1 if there is a hit among the first {k}, else 0"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        return np.asarray(found.any(axis=1), np.float64)
+    def _of(self, found: Standings) -> Floats:
+        return np.minimum(found.hits, 1.0)
 
 
 class MRR(Ranking):
@@ -156,19 +167,8 @@ class MRR(Ranking):
 
     formula = "1 / rank of the first hit among the first {k}, else 0"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        first = np.asarray(found.argmax(axis=1), np.float64) + 1
-        return np.asarray(np.where(found.any(axis=1), 1 / first, 0.0))
-
-
-def _count(found: Mask) -> Floats:
-    return np.asarray(found.sum(axis=1), np.float64)
-
-
-def _precisions(found: Mask) -> Floats:
-    """Return (q,) sums, over the hits, of the precision at their rank."""
-    at_rank = found.cumsum(axis=1) / np.arange(1, found.shape[1] + 1)
-    return np.asarray((at_rank * found).sum(axis=1))
+    def _of(self, found: Standings) -> Floats:
+        return 1 / found.first
 
 
 class MAP(Ranking):
@@ -179,8 +179,8 @@ class MAP(Ranking):
 
     formula = "sum over hits of precision at their rank / min({k}, relevant)"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        return _precisions(found) / np.minimum(self.k, relevant)
+    def _of(self, found: Standings) -> Floats:
+        return found.precisions / np.minimum(self.k, found.relevant)
 
 
 class MAPOverRelevant(Ranking):
@@ -192,8 +192,8 @@ class MAPOverRelevant(Ranking):
 
     formula = "sum over hits of precision at their rank / relevant"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        return _precisions(found) / relevant
+    def _of(self, found: Standings) -> Floats:
+        return found.precisions / found.relevant
 
 
 class MAPOverK(Ranking):
@@ -204,12 +204,8 @@ class MAPOverK(Ranking):
 
     formula = "sum over hits of precision at their rank / {k}"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        return _precisions(found) / float(self.k)
-
-
-def _discounts(k: int) -> Floats:
-    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
+    def _of(self, found: Standings) -> Floats:
+        return found.precisions / self.k
 
 
 class NDCG(Ranking):
@@ -222,10 +218,9 @@ class NDCG(Ranking):
 
     formula = "sum over hits of 1 / log2(1 + rank) / that of min({k}, relevant) hits at the top"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        gains = _discounts(self.k)
-        best = gains.cumsum()[np.minimum(self.k, relevant) - 1]
-        return np.asarray((found @ gains) / best)
+    def _of(self, found: Standings) -> Floats:
+        best = discounts(self.k).cumsum()
+        return np.asarray(found.gains / best[np.minimum(self.k, found.relevant) - 1])
 
 
 class NDCGOverK(Ranking):
@@ -236,9 +231,8 @@ class NDCGOverK(Ranking):
 
     formula = "sum over hits of 1 / log2(1 + rank) / that of {k} hits"
 
-    def _of(self, found: Mask, relevant: Codes) -> Floats:
-        gains = _discounts(self.k)
-        return np.asarray((found @ gains) / gains.sum())
+    def _of(self, found: Standings) -> Floats:
+        return found.gains / discounts(self.k).sum()
 
 
 @dataclass(frozen=True)

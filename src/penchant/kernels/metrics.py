@@ -1,6 +1,8 @@
-"""Which recommended items were relevant, and how far a mean over queries can be trusted."""
+"""Where relevant items stand in lists, and how far a mean over queries can be trusted."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -8,11 +10,33 @@ from numpy.typing import NDArray
 
 from penchant.kernels.threads import run
 
+ALONE = 1 << 18
+"""With fewer relevant items than this, starting threads costs more than they save."""
 
-def hits(
+
+class Standings(NamedTuple):
+    """Where the relevant items stand in each list: every accuracy metric follows from this.
+
+    Parameters
+    ----------
+    relevant : (q,) int64, how many relevant items each query has.
+    hits : (q,) float64, how many of them are in the list.
+    first : (q,) float64, the rank of the best, from 1; infinity without one.
+    precisions : (q,) float64, the sum over the hits of the precision at their rank.
+    gains : (q,) float64, the sum over the hits of ``1 / log2(1 + rank)``.
+    """
+
+    relevant: NDArray[np.int64]
+    hits: NDArray[np.float64]
+    first: NDArray[np.float64]
+    precisions: NDArray[np.float64]
+    gains: NDArray[np.float64]
+
+
+def standings(
     codes: NDArray[np.int32], indptr: NDArray[np.int64], truth: NDArray[np.int32]
-) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Mark the relevant items in each list; every accuracy metric at any K follows from this.
+) -> Standings:
+    """Find the relevant items in each list.
 
     Parameters
     ----------
@@ -21,17 +45,30 @@ def hits(
     indptr : (q + 1,) int64, where each query's truth begins in ``truth``.
     truth : int32 codes of relevant items, in any order. A repeated code counts once. Each -1 is an
         item that exists but has no code, so that it is relevant and can never be a hit.
-
-    Returns
-    -------
-    found : (q, k) bool.
-    relevant : (q,) int32, how many relevant items each query has.
     """
-    found = np.zeros(codes.shape, np.bool_)
-    relevant = np.zeros(len(codes), np.int32)
+    q, k = codes.shape
+    found = Standings(
+        np.zeros(q, np.int64), np.zeros(q), np.full(q, np.inf), np.zeros(q), np.zeros(q)
+    )
     highest = max(codes.max(initial=-1), truth.max(initial=-1))
-    run(_hits, len(codes), codes, indptr, truth, int(highest) + 1, found, relevant)
-    return found, relevant
+    run(
+        _standings,
+        np.asarray(indptr, np.int64),
+        codes,
+        indptr,
+        truth,
+        int(highest) + 2,
+        1 / np.arange(1, k + 1),
+        discounts(k),
+        *found,
+        least=ALONE,
+    )
+    return found
+
+
+def discounts(k: int) -> NDArray[np.float64]:
+    """Return ``1 / log2(1 + rank)`` for the ranks 1 to k."""
+    return np.asarray(1 / np.log2(np.arange(2, k + 2)))
 
 
 def resampled_sums(values: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.float64]:
@@ -57,24 +94,38 @@ def resampled_sums(values: NDArray[np.float64], draws: int, seed: int) -> NDArra
 
 
 @njit(nogil=True, cache=True)
-def _hits(lo, hi, codes, indptr, truth, n, found, relevant):  # type: ignore[no-untyped-def]
-    wanted = np.zeros(n, np.bool_)
+def _standings(  # type: ignore[no-untyped-def]
+    lo, hi, codes, indptr, truth, n, inverse, discount, relevant, hits, first, precisions, gains
+):
+    wanted = np.zeros(n, np.uint8)  # the last is of -1, which is never a hit
     for q in range(lo, hi):
+        there = np.int64(0)
         for e in range(indptr[q], indptr[q + 1]):
             c = truth[e]
             if c < 0:
-                relevant[q] += 1
-            elif not wanted[c]:
-                wanted[c] = True
-                relevant[q] += 1
-        for rank in range(codes.shape[1]):
-            c = codes[q, rank]
-            if c >= 0 and wanted[c]:
-                found[q, rank] = True
-                wanted[c] = False
+                there += 1
+            else:
+                there += 1 - wanted[c]
+                wanted[c] = 1
+        count = precision = gain = 0.0
+        best = np.inf
+        for r in range(codes.shape[1]):
+            c = codes[q, r]
+            # Hits are rare and hard to foresee: sums cost less than branches.
+            hit = np.float64(wanted[c])
+            wanted[c] = 0
+            count += hit
+            precision += hit * count * inverse[r]
+            gain += hit * discount[r]
+            if hit != 0 and best == np.inf:
+                best = r + 1.0
         for e in range(indptr[q], indptr[q + 1]):
-            if truth[e] >= 0:
-                wanted[truth[e]] = False
+            wanted[truth[e]] = 0
+        relevant[q] = there
+        hits[q] = count
+        first[q] = best
+        precisions[q] = precision
+        gains[q] = gain
 
 
 @njit(nogil=True, cache=True)

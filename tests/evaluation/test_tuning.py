@@ -554,8 +554,10 @@ def test_each_is_tried_as_it_was_given_whatever_the_budget(flat):
 def test_no_trial_is_begun_that_would_end_too_late():
     search = SimpleNamespace(trials=[SimpleNamespace(seconds=30.0)])
     budget = Budget.of(None, 1.0)
-    assert budget.cost(search) == pytest.approx(0.5)
-    assert Budget.of(10, 1.0).cost(search) == pytest.approx(0.5)
+    assert budget.cost(search) == pytest.approx(0.25)
+    search.trials += [SimpleNamespace(seconds=20.0), SimpleNamespace(seconds=28.0)]
+    assert budget.cost(search) == pytest.approx(0.4)
+    assert Budget.of(10, 1.0).cost(search) == pytest.approx(0.4)
     assert Budget.of(10, 100.0).cost(search) == pytest.approx(0.1)
     assert replace(budget, begun=budget.begun - 45).spent([search]) == pytest.approx(0.75, abs=0.01)
     assert Budget.of(None, None).trials == 50

@@ -59,11 +59,16 @@ class Budget:
         return max(by_trials, by_clock)
 
     def cost(self, search: Search) -> float:
-        """Return which share another trial takes, if it takes as long as those before."""
+        """Return which share another trial takes, if it takes as long as those before.
+
+        The first may have compiled what later ones find ready: half of it is the guess after it.
+        """
         by_trials = 0.0 if self.trials is None else 1 / self.trials
         if self.seconds is None or not search.trials:
             return by_trials
-        return max(by_trials, float(np.mean([t.seconds for t in search.trials])) / self.seconds)
+        first, *later = (trial.seconds for trial in search.trials)
+        usual = float(np.mean(later)) if later else first / 2
+        return max(by_trials, usual / self.seconds)
 
 
 def halve(searches: Sequence[Search], budget: Budget, on_trial: OnTrial | None) -> None:

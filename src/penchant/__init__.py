@@ -49,6 +49,7 @@ _HOME = {
     "Incompatible": "errors",
     "ItemKNN": "models.neighbours",
     "KCore": "preparation.people",
+    "LogisticMF": "models.logistic",
     "MAE": "evaluation.metrics",
     "MAP": "evaluation.metrics",
     "MAPOverK": "evaluation.metrics",
@@ -94,6 +95,7 @@ _HOME = {
     "explain": "explanations",
     "inspect": "inspection.inspector",
     "load": "artifact",
+    "measure": "evaluation.measuring",
     "predict": "predictions",
     "prepare": "preparation.preparing",
     "save": "artifact",
@@ -124,6 +126,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.evaluation.evaluator import Evaluation as Evaluation
     from penchant.evaluation.evaluator import evaluate as evaluate
     from penchant.evaluation.folds import cross_validate as cross_validate
+    from penchant.evaluation.measuring import measure as measure
     from penchant.evaluation.metrics import F1 as F1
     from penchant.evaluation.metrics import MAE as MAE
     from penchant.evaluation.metrics import MAP as MAP
@@ -159,6 +162,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.hybrid import Switching as Switching
     from penchant.models.hybrid import Weighted as Weighted
     from penchant.models.linear import EASE as EASE
+    from penchant.models.logistic import LogisticMF as LogisticMF
     from penchant.models.markov import MarkovChain as MarkovChain
     from penchant.models.markov import SequentialRules as SequentialRules
     from penchant.models.neighbours import ItemKNN as ItemKNN

@@ -40,6 +40,7 @@ CLASSES = (
     ("penchant.models.hybrid", "Switching"),
     ("penchant.models.hybrid", "Weighted"),
     ("penchant.models.linear", "EASE"),
+    ("penchant.models.logistic", "LogisticMF"),
     ("penchant.models.markov", "MarkovChain"),
     ("penchant.models.markov", "SequentialRules"),
     ("penchant.models.neighbours", "ItemKNN"),

@@ -29,6 +29,7 @@ class Name(StrEnum):
     ALS = "als"
     BPR = "bpr"
     WARP = "warp"
+    LOGISTIC_MF = "logistic-mf"
     EASE = "ease"
     SLIM = "slim"
     RP3BETA = "rp3beta"
@@ -45,10 +46,10 @@ class Name(StrEnum):
 
 
 MODELS = (
-    "popularity: the same for all; item-knn, user-knn: neighbours; als, bpr, warp: matrix "
-    "factorization; ease, slim: linear; rp3beta, p3alpha: random walks; content-based: from what "
-    "is known of the items; hybrid: several weighted, also for people and items nothing is known "
-    "of. To predict ratings: biases, svd, svdpp, nmf, slope-one, co-clustering, bayesian-fm, and "
+    "popularity: the same for all; item-knn, user-knn: neighbours; als, bpr, warp, logistic-mf: "
+    "matrix factorization; ease, slim: linear; rp3beta, p3alpha: random walks; content-based: from "
+    "what is known of the items; hybrid: several weighted, also for people and items nothing is "
+    "known of. To predict ratings: biases, svd, svdpp, nmf, slope-one, co-clustering, bayesian-fm, and "
     "item-knn and user-knn with --set target=rating."
 )
 Set = Annotated[
@@ -247,6 +248,7 @@ def named(
 
     classes = {
         "user-knn": penchant.UserKNN, "bpr": penchant.BPR, "warp": penchant.WARP,
+        "logistic-mf": penchant.LogisticMF,
         "slim": penchant.SLIM, "rp3beta": penchant.RP3beta,
         "p3alpha": penchant.P3alpha, "content-based": penchant.ContentBased,
         "biases": penchant.Biases, "svd": penchant.SVD, "svdpp": penchant.SVDpp,

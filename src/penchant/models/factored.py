@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.explanations import Explanation, Share
-from penchant.kernels import als
+from penchant.kernels import als, placement
 from penchant.kernels.csr import CSR
 from penchant.queries import Queries
 from penchant.ranking import Recommendations
@@ -20,23 +19,21 @@ Amounts = NDArray[np.float64]
 
 
 class Factored(Recommender):
-    """A model with a vector for each item, and of people only what their history makes of them.
+    """A model with a vector for each item, and of people only how their history places them.
 
-    Its scores are ``_vectors(history) . item_factors_``; the row of an item nobody met is NaN.
+    A person's vector is linear in what they met: ``origin_ + z @ turn_``, where z is the sum of
+    the vectors of what they met, by weight, over the root of the sum of squared weights.
     """
 
     item_factors_: NDArray[np.float32]
+    turn_: Amounts
+    origin_: Amounts
 
-    @abstractmethod
-    def _vectors(self, x: CSR) -> Amounts:
-        """Return (q, d) the vectors of those whose histories weigh x, of items with vectors only.
-
-        A row without entries may hold anything.
-        """
-
-    @abstractmethod
-    def _told(self, x: CSR, item: int) -> tuple[float, Amounts]:
-        """Return an item's base, and what each entry of x, one history, adds to its score."""
+    def _learn(self, met: CSR, items: NDArray[np.float32], people: NDArray[np.float32]) -> None:
+        """Learn these item vectors, and to tell the people's vectors from what they met."""
+        self.turn_, self.origin_ = placement.placement(met, items, people)
+        known = np.bincount(met.indices, minlength=met.columns) > 0
+        self.item_factors_ = np.where(known[:, None], items, np.float32(np.nan))
 
     @property
     def reads(self) -> frozenset[str]:
@@ -52,10 +49,11 @@ class Factored(Recommender):
         return scores
 
     def _people(self, queries: Queries) -> Amounts:
+        """Return (q, d) the vectors of who asks; NaN without evidence."""
         x = self._evidence(queries)
-        vectors = self._vectors(x)
+        vectors = self.origin_ + placement.sums(x, self.item_factors_) @ self.turn_
         vectors[np.diff(x.indptr) == 0] = np.nan
-        return vectors
+        return np.asarray(vectors)
 
     def _evidence(self, queries: Queries) -> CSR:
         """Return what the histories weigh, without items that have no vector."""
@@ -81,7 +79,10 @@ class Factored(Recommender):
         if np.isnan(score):
             return self._explained(query, item, score, (), score)
         x = self._evidence(own)
-        base, amounts = self._told(x, mine)
+        target = self.item_factors_[mine].astype(np.float64)
+        amounts = self.item_factors_[x.indices] @ (self.turn_ @ target)
+        amounts *= x.data / np.sqrt(x.data.astype(np.float64) @ x.data)
+        base = float(self.origin_ @ target)
         ids = own.items.decode(x.indices)
         shares = [
             Share("history", one, float(amount)) for one, amount in zip(ids, amounts, strict=True)

@@ -14,7 +14,7 @@ from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter
 from penchant.kernels import pairwise
 from penchant.kernels.csr import CSR
-from penchant.models.factored import Amounts, Factored
+from penchant.models.factored import Factored
 from penchant.parameters import hyper
 from penchant.recommender import Epoch, OnEpoch
 
@@ -31,7 +31,7 @@ class _Pairwise(Factored):
     factors: int = hyper(64, "length of the vectors", at_least=1, search=(16, 256), log=True)
     epochs: int = hyper(20, "passes over the met pairs", at_least=1, search=(5, 100), log=True)
     rate: float = hyper(
-        0.1, "length of the first step; later ones fall evenly to zero", above=0,
+        0.15, "length of the first step; later ones fall evenly to zero", above=0,
         search=(0.02, 0.5), log=True,
     )  # fmt: skip
     biases: bool = hyper(False, "learn besides how much everybody is drawn to an item")
@@ -74,18 +74,7 @@ class _Pairwise(Factored):
             items = np.column_stack([items, vectors.biases])
         if not np.isfinite(items.sum()):
             raise BadParameter(f"{self.name} diverged: lower {self.name}.rate ({self.rate:g})")
-        self.turn_, self.origin_ = pairwise.placement(met, items, people)
-        known = np.bincount(met.indices, minlength=met.columns) > 0
-        self.item_factors_ = np.where(known[:, None], items, np.float32(np.nan))
-
-    def _vectors(self, x: CSR) -> Amounts:
-        placed: Amounts = self.origin_ + pairwise.sums(x, self.item_factors_) @ self.turn_
-        return placed
-
-    def _told(self, x: CSR, item: int) -> tuple[float, Amounts]:
-        target = self.item_factors_[item].astype(np.float64)
-        amounts = self.item_factors_[x.indices] @ (self.turn_ @ target)
-        return float(self.origin_ @ target), x.data * amounts / np.sqrt(x.data @ x.data)
+        self._learn(met, items, people)
 
 
 @dataclass(kw_only=True)
@@ -119,11 +108,11 @@ class BPR(_Pairwise):
     """
 
     l2: float = hyper(
-        0.03, "pull of a pair's vectors towards zero in each step", at_least=0,
+        0.025, "pull of a pair's vectors towards zero in each step", at_least=0,
         search=(0.003, 0.1), log=True,
     )  # fmt: skip
     draws: int = hyper(
-        4, "items not met that are drawn for each step, which is then taken with the hardest; 1 is "
+        6, "items not met that are drawn for each step, which is then taken with the hardest; 1 is "
         "plain BPR", at_least=1, search=(1, 12), log=True,
     )  # fmt: skip
 
@@ -152,6 +141,10 @@ class WARP(_Pairwise):
     3
     """
 
+    rate: float = hyper(
+        0.1, "length of the first step; later ones fall evenly to zero", above=0,
+        search=(0.02, 0.3), log=True,
+    )  # fmt: skip
     l2: float = hyper(
         0.1, "pull of a pair's vectors towards zero in each step", at_least=0,
         search=(0.01, 0.3), log=True,

@@ -22,6 +22,9 @@ from penchant.recommender import OnEpoch, Scores
 
 Form = Dense | Sparse | Woodbury
 
+USUAL = 60.0
+"""Times the root of an item's interactions: what l2 was best between, on data with 5 to 200."""
+
 WHOLE = 30_000
 """Items, or people where they are fewer, up to which all weights are learned by default."""
 
@@ -69,9 +72,10 @@ class EASE(ItemWeights):
     [[68]]
     """
 
-    l2: float = hyper(
-        300.0, "regularisation: larger trusts popular items more", above=0,
-        search=(10, 3000), log=True,
+    l2: float | None = hyper(
+        None, f"regularisation: larger trusts popular items more; default: {USUAL:g} times the "
+        "mean squared weight of an interaction times the root of how many an item has",
+        above=0, search=(10, 3000), log=True,
     )  # fmt: skip
     k: int | None = hyper(
         None, f"only the k most alike (by cosine) may speak for an item; default: all, or {NEAR} "
@@ -101,14 +105,16 @@ class EASE(ItemWeights):
         x = data.weights()
         if not x.nnz:
             raise BadEvents("EASE needs at least one interaction that weighs something")
+        l2 = _usual(x) if self.l2 is None else self.l2
+        self.l2_ = np.array(l2)
         if not self.item_columns:
-            self.by_events_ = self._solved(x, self.l2)
+            self.by_events_ = self._solved(x, l2)
             return
         features = self._features(data)
         if self.side == "stacked":
-            self.by_events_ = self._solved(_stacked(x, features, self.side_weight), self.l2)
+            self.by_events_ = self._solved(_stacked(x, features, self.side_weight), l2)
         else:
-            self.by_events_ = self._solved(x, self.l2)
+            self.by_events_ = self._solved(x, l2)
             self.by_features_ = self._solved(features, self.side_l2)
 
     def _features(self, data: Dataset) -> CSR:
@@ -171,6 +177,13 @@ class EASE(ItemWeights):
         more = self.side_weight * _form(self.by_features_).to_item(history, item)
         silent = np.isnan(weights) & np.isnan(more)
         return np.where(silent, np.nan, np.nan_to_num(weights) + np.nan_to_num(more))
+
+
+def _usual(x: CSR) -> float:
+    """Return the default of l2: it grows with the weights as X'X does, and slower than the data."""
+    items = np.count_nonzero(np.bincount(x.indices))
+    squared = float(np.square(x.data, dtype=np.float64).mean())
+    return USUAL * squared * float(np.sqrt(x.nnz / items))
 
 
 def _form(kept: Sequence[Any]) -> Form:

@@ -14,6 +14,7 @@ import race
 from numpy.typing import NDArray
 
 import penchant as pt
+from penchant.evaluation.metrics import per_query
 from penchant.histories import Histories
 
 K = 20
@@ -22,8 +23,8 @@ SIZE = {"smoke": (200, 300), "quick": (30_000, 5000), "full": (30_000, 40_000)}
 NOTE = (
     f"NDCG, recall and MAP at {K}, from what each library reads to the means over people, in 64 "
     "bits: penchant takes codes and histories; RecTools data frames, all metrics in one call; ranx "
-    "its Qrels and Run, made beforehand, and saves no scores; 'ranx, converted' takes the typed lists "
-    "that it makes of them in every call, made beforehand. Definitions are the peer's own: "
+    "its Qrels and Run, made beforehand, and saves no scores; 'ranx, converted' takes the typed "
+    "lists that it makes of them in every call, made beforehand. Definitions are the peer's own: "
     "recall is hits over relevant and MAP sum(P@i rel) over relevant with both; the ideal of NDCG "
     f"is min(relevant, {K}) hits with ranx (pt.NDCG) and always {K} hits with RecTools "
     "(pt.NDCGOverK). Not raced: implicit's precision pools hits over people and divides them by "
@@ -47,11 +48,16 @@ def lists(size: str) -> tuple[NDArray[np.int32], Histories]:
     return codes, Histories.of(pairs // items, pairs % items, people=people)
 
 
-def ours(codes: NDArray[np.int32], truth: Histories, ndcg: pt.NDCG | pt.NDCGOverK) -> race.Contestant:
+def ours(
+    codes: NDArray[np.int32], truth: Histories, ndcg: pt.NDCG | pt.NDCGOverK
+) -> race.Contestant:
     metrics = {"NDCG": ndcg, "recall": pt.Recall(K), "MAP": pt.MAPOverRelevant(K)}
-    return race.Contestant(
-        lambda: {n: float(np.nanmean(m.per_query(codes, truth))) for n, m in metrics.items()}
-    )
+
+    def means() -> dict[str, float]:
+        found = per_query(metrics.values(), codes, truth)
+        return {name: float(np.nanmean(found[metric])) for name, metric in metrics.items()}
+
+    return race.Contestant(means)
 
 
 def rectools(codes: NDArray[np.int32], truth: Histories) -> race.Contestant:
@@ -77,10 +83,7 @@ def ranx(converted: bool, codes: NDArray[np.int32], truth: Histories) -> race.Co
     names = {"NDCG": f"ndcg@{K}", "recall": f"recall@{K}", "MAP": f"map@{K}"}
     people = range(len(codes))
     qrels = peer.Qrels.from_dict(
-        {
-            str(p): {str(i): 1 for i in truth.item[slice(*truth.indptr[[p, p + 1]])]}
-            for p in people
-        }
+        {str(p): {str(i): 1 for i in truth.item[slice(*truth.indptr[[p, p + 1]])]} for p in people}
     )
     run = peer.Run.from_dict(
         {str(p): {str(i): float(K - n) for n, i in enumerate(codes[p])} for p in people}

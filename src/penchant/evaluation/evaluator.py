@@ -297,10 +297,10 @@ def evaluate(
                 notes.append(f"{name} had no list for {silent:,} of {len(part):,} askers")
             ranking = [metric for metric in chosen if isinstance(metric, Ranking)]
             for metric, values in per_query(ranking, codes, part.truth).items():
-                costs[name, metric] = _mean_of(values)
+                costs[name, metric] = mean_of(values)
             for metric in chosen:
                 if isinstance(metric, OfLists):
-                    costs[name, metric] = _mean_of(on_lists[metric](codes))
+                    costs[name, metric] = mean_of(on_lists[metric](codes))
                 elif isinstance(metric, OfCatalogue):
                     overall[name, metric] = metric.value(codes, len(part.queries.items))
     on_ratings = [m for m in chosen if isinstance(m, OfRatings)]
@@ -320,7 +320,7 @@ def evaluate(
         shared=shared,
         overall=overall,
         draws=draws,
-        seed=int(rng.integers(2**32)) if isinstance(rng, np.random.Generator) else int(rng or 0),
+        seed=seeded(rng),
     )
 
 
@@ -414,7 +414,12 @@ def _middle(means: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _mean_of(values: Floats) -> Floats:
+def seeded(rng: Rng) -> int:
+    """Return the seed of a bootstrap: drawn from a generator, or as given; None is 0."""
+    return int(rng.integers(2**32)) if isinstance(rng, np.random.Generator) else int(rng or 0)
+
+
+def mean_of(values: Floats) -> Floats:
     """Return (q, 2) costs whose ratio is the mean of the values that are not NaN."""
     return np.stack([np.nan_to_num(values), ~np.isnan(values)], axis=1)
 

@@ -106,7 +106,7 @@ def per_query(metrics: Iterable[Ranking], codes: Codes, truth: Histories) -> dic
             values[metric] = metric._of(found[key])
         else:
             values[metric] = np.full(len(codes), np.nan)
-            values[metric][some] = metric._of(Standings(*(part[some] for part in found[key])))
+            values[metric][some] = metric._of(found[key].where(some))
     return values
 
 
@@ -232,7 +232,7 @@ class NDCGOverK(Ranking):
     formula = "sum over hits of 1 / log2(1 + rank) / that of {k} hits"
 
     def _of(self, found: Standings) -> Floats:
-        return found.gains / discounts(self.k).sum()
+        return np.asarray(found.gains / discounts(self.k).sum())
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,16 @@ class Standings(NamedTuple):
     precisions: NDArray[np.float64]
     gains: NDArray[np.float64]
 
+    def where(self, some: NDArray[np.bool_]) -> Standings:
+        """Return those of some of the lists."""
+        return Standings(
+            self.relevant[some],
+            self.hits[some],
+            self.first[some],
+            self.precisions[some],
+            self.gains[some],
+        )
+
 
 def standings(
     codes: NDArray[np.int32], indptr: NDArray[np.int64], truth: NDArray[np.int32]

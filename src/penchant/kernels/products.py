@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -9,13 +11,15 @@ from numpy.typing import NDArray
 from penchant.kernels.csr import CSR
 from penchant.kernels.threads import run
 
+Real = TypeVar("Real", np.float32, np.float64)
+
 FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 """Fast-math flags that keep NaN and infinity meaningful."""
 
 
-def sparse_dense(sparse: CSR, dense: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``sparse @ dense``, (rows, columns of dense) float32, reading only the rows needed."""
-    out = np.zeros((sparse.shape[0], dense.shape[1]), np.float32)
+def sparse_dense(sparse: CSR, dense: NDArray[Real]) -> NDArray[Real]:
+    """Return ``sparse @ dense``, (rows, columns of dense), reading only the rows needed."""
+    out = np.zeros((sparse.shape[0], dense.shape[1]), dense.dtype)
     args = (sparse.indptr, sparse.indices, sparse.data, dense, out)
     threads = 1 if sparse.nnz * dense.shape[1] < 1 << 20 else None
     run(_sparse_dense, sparse.indptr, *args, threads=threads)
@@ -31,6 +35,23 @@ def _sparse_dense(lo, hi, indptr, indices, data, dense, out):  # type: ignore[no
             other = dense[indices[n]]
             for c in range(len(row)):
                 row[c] += w * other[c]
+
+
+def sparse_vector(sparse: CSR, vector: NDArray[Real]) -> NDArray[Real]:
+    """Return ``sparse @ vector``, (rows,), added up in 64 bits."""
+    out = np.empty(sparse.shape[0], vector.dtype)
+    args = (sparse.indptr, sparse.indices, sparse.data, vector, out)
+    run(_sparse_vector, sparse.indptr, *args, threads=1 if sparse.nnz < 1 << 22 else None)
+    return out
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _sparse_vector(lo, hi, indptr, indices, data, vector, out):  # type: ignore[no-untyped-def]
+    for r in range(lo, hi):
+        s = 0.0
+        for n in range(indptr[r], indptr[r + 1]):
+            s += data[n] * vector[np.uint32(indices[n])]
+        out[r] = s
 
 
 def dense_sparse(dense: NDArray[np.float32], sparse: CSR) -> NDArray[np.float32]:
@@ -74,9 +95,13 @@ def _row_products(lo, hi, left, right, columns, out):  # type: ignore[no-untyped
             out[r, c] = s
 
 
-def sparse_sparse(left: CSR, right: CSR) -> NDArray[np.float32]:
-    """Return ``left @ right``, dense (rows of left, columns of right) float32."""
-    out = np.zeros((left.shape[0], right.columns), np.float32)
+def sparse_sparse(
+    left: CSR,
+    right: CSR,
+    dtype: type[Real] = np.float32,  # type: ignore[assignment]  # a default of a type variable
+) -> NDArray[Real]:
+    """Return ``left @ right``, dense (rows of left, columns of right), added up in ``dtype``."""
+    out = np.zeros((left.shape[0], right.columns), dtype)
     args = (left.indptr, left.indices, left.data, right.indptr, right.indices, right.data, out)
     run(_sparse_sparse, left.indptr, *args, threads=1 if left.nnz < 1 << 10 else None)
     return out
@@ -89,6 +114,6 @@ def _sparse_sparse(  # type: ignore[no-untyped-def]
     for r in range(lo, hi):
         row = out[r]
         for n in range(indptr[r], indptr[r + 1]):
-            s, w = indices[n], data[n]
+            s, w = indices[n], row.dtype.type(data[n])
             for m in range(other_indptr[s], other_indptr[s + 1]):
                 row[other_indices[m]] += w * other_data[m]

@@ -11,9 +11,9 @@ from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_dense
 
 
-def right_singular_vectors(
+def singular_vectors(
     rows: CSR, columns: CSR, rank: int, rng: np.random.Generator, rounds: int = 8
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return (columns of the matrix, rank) orthonormal vectors, the largest first."""
     n = rows.columns
     width = min(rank + max(10, rank // 4), n, rows.shape[0])
@@ -24,7 +24,7 @@ def right_singular_vectors(
             basis, _ = qr(basis, mode="economic", overwrite_a=True)
             basis = np.ascontiguousarray(basis)
         image = sparse_dense(rows, basis).astype(np.float64)
-        _, turn = eigh(image.T @ image)
-        turned = basis @ turn[:, ::-1][:, :rank].astype(np.float32)
-    vectors: NDArray[np.float32] = np.ascontiguousarray(turned)
-    return vectors
+        values, turn = eigh(image.T @ image)
+        turned = basis.astype(np.float64) @ turn[:, ::-1][:, :rank]
+    squares = np.clip(values[::-1][:rank], 0, None)
+    return np.ascontiguousarray(turned), squares

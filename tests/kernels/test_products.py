@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from naive_core import dense as spelled_out
 from penchant.kernels.csr import CSR
-from penchant.kernels.products import dense_sparse, row_products, sparse_dense, sparse_sparse
+from penchant.kernels.products import (
+    dense_sparse,
+    row_products,
+    sparse_dense,
+    sparse_sparse,
+    sparse_vector,
+)
 
 
 def draw(seed, rows, columns, share):
@@ -37,6 +43,22 @@ def test_products_are_those_of_dense_matrices(seed, m, n, p, share):
     for name, found in of.items():
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_products_in_64_bits():
+    left, dense_left = draw(0, 30, 20, 0.4)
+    right, dense_right = draw(1, 20, 10, 0.4)
+    expected = dense_left @ dense_right
+    found = [
+        sparse_sparse(left, right, np.float64),
+        sparse_dense(left, dense_right),
+        np.stack([sparse_vector(left, column) for column in dense_right.T], axis=1),
+    ]
+    for one in found:
+        assert one.dtype == np.float64
+        np.testing.assert_allclose(one, expected, rtol=1e-12, atol=1e-12)
+    short = sparse_vector(left, dense_right[:, 0].astype(np.float32))
+    np.testing.assert_array_equal(short, expected[:, 0].astype(np.float32))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

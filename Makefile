@@ -5,7 +5,7 @@ PYTHON ?= python3
 PIP := -m pip install -qq --disable-pip-version-check
 TREE := pyproject.toml constraints.txt data/movielens/pyproject.toml
 
-.PHONY: help demo test slow lint docs bench
+.PHONY: help demo test slow lint docs bench bench-quick bench-smoke bench-all
 .NOTPARALLEL:
 
 help:
@@ -15,6 +15,9 @@ help:
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make docs    the documentation, into site/"
 	@echo "make bench   every benchmark beside its peers, into benchmarks/results/"
+	@echo "make bench-quick   the same on small made-up data, in minutes"
+	@echo "make bench-smoke   that every race still runs"
+	@echo "make bench-all     bench with LensKit too, which brings gigabytes of PyTorch and CUDA"
 
 demo: .venv/demo.stamp
 	@.venv/bin/penchant demo
@@ -35,9 +38,16 @@ docs: .venv/docs.stamp
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 bench: .venv-bench/bench.stamp
-	@for script in $$(grep -l 'import.* record$$' benchmarks/*.py) benchmarks/plot.py; do \
-	  echo "== $$script"; .venv-bench/bin/python $$script || exit 1; \
-	done
+	@.venv-bench/bin/python benchmarks/suite.py
+
+bench-quick: .venv-bench/bench.stamp
+	@.venv-bench/bin/python benchmarks/suite.py --size quick
+
+bench-smoke: .venv-bench/bench.stamp
+	@.venv-bench/bin/python benchmarks/suite.py --size smoke
+
+bench-all: .venv-bench-all/bench.stamp
+	@.venv-bench-all/bin/python benchmarks/suite.py
 
 # What each target installs besides penchant itself: extras of pyproject.toml.
 .venv/demo.stamp: EXTRAS = demo
@@ -50,13 +60,18 @@ bench: .venv-bench/bench.stamp
 	@.venv/bin/python $(PIP) -c constraints.txt -e '.[$(EXTRAS)]' ./data/movielens
 	@touch $@
 
-.venv-bench/bench.stamp: benchmarks/requirements.txt $(TREE) | .venv-bench/bin/pip
-	@echo "Installing penchant and its peers into .venv-bench"
-	@.venv-bench/bin/python $(PIP) -c constraints.txt \
-	  -r benchmarks/requirements.txt -e . ./data/movielens
+.venv-bench/bench.stamp .venv-bench-all/bench.stamp: %/bench.stamp: \
+  $(wildcard benchmarks/requirements*.txt) $(TREE) | %/bin/pip
+	@echo "Installing penchant and its peers into $*"
+	@$*/bin/python $(PIP) --no-deps -r benchmarks/requirements.txt -e . ./data/movielens
+	@$*/bin/python $(PIP) --no-deps -r benchmarks/requirements-built.txt >$*/built.log 2>&1 || \
+	  echo "cmfrec could not be compiled ($*/built.log): its race runs without it"
+	@if [ $* = .venv-bench-all ]; then \
+	  $*/bin/python $(PIP) -c benchmarks/requirements.txt torch==2.13.0 && \
+	  $*/bin/python $(PIP) --no-deps -r benchmarks/requirements-all.txt; fi
 	@touch $@
 
-.venv/bin/pip .venv-bench/bin/pip:
+.venv/bin/pip .venv-bench/bin/pip .venv-bench-all/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "penchant needs Python 3.11 or later: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(@D)/..

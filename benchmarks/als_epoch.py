@@ -17,6 +17,8 @@ import penchant as pt
 from penchant.kernels import als
 
 ALPHA, L2, EPOCHS = 9.0, 15.0, 10
+SAME: dict[str, float] = {"unobserved": 1 / ALPHA, "l2": L2 / (1 + ALPHA), "nu": 0.0}
+"""The peers' problem in penchant's terms: their preference of 1 is 1 + 1 / ALPHA of ours."""
 NOTE = (
     f"Confidence 1 + {ALPHA:g} for a met pair, l2 {L2:g}, float32; irspack's and implicit's 3 "
     "conjugate-gradient steps a row, penchant's default of 2 preconditioned. Medians over the "
@@ -26,7 +28,7 @@ NOTE = (
 
 
 def penchant_(held: Held, factors: int) -> race.Contestant:
-    kept = pt.ALS(factors=factors, unobserved=1 / ALPHA, l2=L2 / (1 + ALPHA), nu=0.0)
+    kept = pt.ALS(factors=factors, **SAME)
     by_user, by_item = als.halves(held.train, unobserved=kept.unobserved, l2=kept.l2, nu=kept.nu)
     users = np.zeros((held.train.shape[0], factors), np.float32)
     items = np.random.default_rng(0).standard_normal((held.train.columns, factors), np.float32)

@@ -37,12 +37,14 @@ class Held:
     name : what the tables call it.
     users, items : (pairs,) int32, training, sorted by user, then item.
     truth : row u holds what was held out of user u's.
+    numbers : (items,) what each item was numbered in the source.
     """
 
     name: str
     users: NDArray[np.int32]
     items: NDArray[np.int32]
     truth: Histories
+    numbers: NDArray[np.int64]
 
     @cached_property
     def train(self) -> CSR:
@@ -122,7 +124,7 @@ def held(name: str, users: NDArray[Any], items: NDArray[Any], people: int = 4000
     u, i = ((np.cumsum(m) - 1)[c].astype(np.int32) for m, c in zip(met, both, strict=True))
     order = np.lexsort((i[~out], u[~out]))
     truth = Histories.of(u[out & known], i[out & known], people=int(met[0].sum()))
-    return Held(name, u[~out][order], i[~out][order], truth)
+    return Held(name, u[~out][order], i[~out][order], truth, np.flatnonzero(met[1]))
 
 
 def synthetic(size: str, **shape: Any) -> Held:
@@ -138,8 +140,7 @@ def ml_1m() -> Held | None:
         print("without ml-1m, as it is not here: put it into a folder and set PENCHANT_DATA=FOLDER")
         return None
     rows = pl.read_parquet(folder / "ratings.parquet", columns=["user_id", "movie_id"])
-    codes = [np.unique(rows[c].to_numpy(), return_inverse=True)[1] for c in rows.columns]
-    return held("ml-1m", *codes)
+    return held("ml-1m", *(rows[name].to_numpy().astype(np.int64) for name in rows.columns))
 
 
 def inputs(size: str) -> Iterator[Held]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import race
-from als_epoch import ALPHA, L2
+from als_epoch import ALPHA, L2, SAME
 from inputs import Held, synthetic
 
 import penchant as pt
@@ -27,9 +27,7 @@ NOTE = (
 
 def penchant_(held: Held, factors: int) -> race.Contestant:
     data = held.data
-    model = pt.ALS(
-        factors=factors, epochs=5, unobserved=1 / ALPHA, l2=L2 / ALPHA, nu=0.0
-    ).fit(data, rng=0)  # fmt: skip
+    model = pt.ALS(factors=factors, epochs=5, **SAME).fit(data, rng=0)
     return race.Contestant(lambda: model.recommend(data.queries(), K).codes, partial(first, held))
 
 

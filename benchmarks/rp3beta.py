@@ -15,8 +15,8 @@ from inputs import Held, inputs
 import penchant as pt
 
 NOTE = (
-    "RP3beta with alpha 1 and beta 0.4, the 100 largest weights of each item, from the interactions "
-    "to the sparse matrix."
+    "RP3beta with alpha 1 and beta 0.4, the 100 largest weights of each item, from the "
+    "interactions to the sparse matrix."
 )
 K, BETA = 100, 0.4
 

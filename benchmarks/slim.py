@@ -34,9 +34,7 @@ def irspack_(held: Held) -> race.Contestant:
     # Its penalties are per person, and one is a share of the other.
     alpha, share = (L1 + L2) / x.shape[0], L1 / (L1 + L2)
     return race.Contestant(
-        lambda: SLIMRecommender(
-            x, alpha=alpha, l1_ratio=share, n_threads=race.THREADS
-        ).learn(),
+        lambda: SLIMRecommender(x, alpha=alpha, l1_ratio=share, n_threads=race.THREADS).learn(),
         lambda model: held.by_weights(model._W),
     )
 

@@ -24,9 +24,9 @@ SIZE = {
 """People, items, factors, interactions: those of Gowalla in full."""
 NOTE = (
     "Vectors in, lists out, nothing left out of the lists. Random: standard normal, 32 bits. "
-    "Trained: an ALS on made-up interactions of the same size. 'Product alone' is the bare sgemm in "
-    f"blocks of {BLOCK} people, whose results nobody looks at: no library's lists come from less "
-    "without leaving products out. Measured: the mean score of the lists, summed in 64 bits."
+    "Trained: an ALS on made-up interactions of the same size. 'Product alone' is the bare sgemm "
+    f"in blocks of {BLOCK} people, whose results nobody looks at: only who leaves products out "
+    "makes lists for less. Measured: the mean score of the lists, summed in 64 bits."
 )
 Vectors = NDArray[np.float32]
 
@@ -45,7 +45,9 @@ def race_of(work: str, users: Vectors, items: Vectors, *, target: float | None) 
 
     def penchant_() -> race.Contestant:
         def lists() -> NDArray[np.int32]:
-            found = best_products(users.astype(np.float64), catalogue(items, every), K, none, nobody)
+            found = best_products(
+                users.astype(np.float64), catalogue(items, every), K, none, nobody
+            )
             return found[0]
 
         return race.Contestant(lists)

@@ -18,7 +18,8 @@ import penchant as pt
 NOTE = (
     "The 100 nearest items of every item by cosine, not shrunk, from the interactions to the "
     "sparse matrix. A score is the sum over the history of those of whose items it is a "
-    "neighbour, for every library: implicit's own recommend adds up the neighbours of the history instead."
+    "neighbour, for every library: implicit's own recommend adds up the neighbours of the history "
+    "instead."
 )
 K = 100
 

@@ -22,7 +22,7 @@ SIZE = {"smoke": (200, 300), "quick": (30_000, 5000), "full": (30_000, 40_000)}
 """People, items."""
 NOTE = (
     f"NDCG, recall and MAP at {K}, from what each library reads to the means over people, in 64 "
-    "bits: penchant takes codes and histories; RecTools data frames, all metrics in one call; ranx "
+    "bits, all metrics in one call: penchant takes codes and histories; RecTools data frames; ranx "
     "its Qrels and Run, made beforehand, and saves no scores; 'ranx, converted' takes the typed "
     "lists that it makes of them in every call, made beforehand. Definitions are the peer's own: "
     "recall is hits over relevant and MAP sum(P@i rel) over relevant with both; the ideal of NDCG "

@@ -36,11 +36,11 @@ def solution(weights, columns, unobserved, penalty):
     return np.linalg.inv(a) @ b
 
 
-def descended(start, weights, columns, unobserved, penalty, shares, steps):
+def descended(start, weights, columns, unobserved, penalty, shares, steps, close=0.0):
     """Preconditioned conjugate gradients, Golub and Van Loan, algorithm 11.5.1, on the formed A.
 
     The preconditioner is, in the axes in which Y'Y is diagonal, the diagonal of A if the row's
-    weight were spread as ``shares`` says.
+    weight were spread as ``shares`` says. A row that is ``close`` stays where it is.
     """
     y = columns.astype(float)
     a, b = normal_equations(weights, columns, unobserved, penalty)
@@ -49,9 +49,12 @@ def descended(start, weights, columns, unobserved, penalty, shares, steps):
     whole = unobserved * y.T @ y + penalty * np.eye(len(a)) + weights.sum() * mean
     inverse = axes @ np.diag(1 / np.diag(axes.T @ whole @ axes)) @ axes.T
     x, residuals, direction = start.astype(float), [], None
+    length = x @ np.linalg.inv(inverse) @ x
     for _ in range(steps):
         residuals.append(b - a @ x)
         r = residuals[-1]
+        if r @ inverse @ r <= close * length:
+            break
         if direction is None:
             direction = inverse @ r
         else:
@@ -59,6 +62,18 @@ def descended(start, weights, columns, unobserved, penalty, shares, steps):
             direction = inverse @ r + (r @ inverse @ r) / (before @ inverse @ before) * direction
         x = x + (r @ inverse @ r) / (direction @ a @ direction) * direction
     return x
+
+
+def start(dense, drawn):
+    """Two rounds of subspace iteration on the weights, divided by the roots of their sums."""
+    rows, columns = (np.maximum(dense.sum(axis=a), 1e-9) for a in (1, 0))
+    normal = dense / np.sqrt(np.outer(rows, columns))
+    y = drawn.astype(float)
+    for _ in range(2):
+        left, lengths, _ = np.linalg.svd(normal.T @ normal @ y, full_matrices=False)
+        part = lengths / lengths[0]
+        y = 3 * (left * np.where(part > 1e-3, part**0.25, 0))[:, ::-1]
+    return y
 
 
 def block_by_block(start, weights, columns, unobserved, penalty, block):

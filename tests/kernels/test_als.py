@@ -10,6 +10,7 @@ from naive_als import (
     objective,
     penalties,
     solution,
+    start,
 )
 from penchant.kernels import als, als_blocks, als_exact
 from penchant.kernels.csr import CSR
@@ -77,11 +78,20 @@ def test_folding_in_solves_the_normal_equations(factors, columns, unobserved, l2
 def test_a_half_epoch_is_so_many_conjugate_gradient_steps(factors, steps):
     dense, half, _, x, y = problem(columns=40, factors=factors, density=0.2, nu=0.3)
     y /= np.float32(np.sqrt(factors))  # Well conditioned, so that rounding does not decide.
-    got = half_epoch(x, y, half, steps=steps)
+    got = half_epoch(x, y, half, steps=steps, close=0)
     for u, (row, before, after) in enumerate(zip(dense, x, got, strict=True)):
         how = (0.5, half.ridge[u], half.shares, min(steps, factors))
         want = descended(before, row, y, *how) if row.any() else 0 * after
         assert np.allclose(after, want, atol=2e-5)
+
+
+@pytest.mark.parametrize("factors", [3, 8])
+def test_a_start_is_the_space_of_the_largest_singular_values(factors):
+    dense, by_row, by_column, _, _ = problem(columns=6)
+    drawn = np.random.default_rng(5).standard_normal((6, factors)).astype(np.float32)
+    got = als.start(by_row, by_column, drawn)
+    want = start(dense, drawn)
+    assert np.allclose(got @ got.T, want @ want.T, atol=1e-3)
 
 
 @pytest.mark.parametrize("block", [1, 4, 16, 99])
@@ -108,7 +118,7 @@ def test_rows_can_be_drawn_by_more_than_their_pairs(solver):
     rng = np.random.default_rng(7)
     root = rng.standard_normal((6, 6))
     right = rng.standard_normal((30, 6)).astype(np.float32)
-    how = {als: {"steps": 40}, als_blocks: {"block": 6}, als_exact: {}}[solver]
+    how = {als: {"steps": 40, "close": 0}, als_blocks: {"block": 6}, als_exact: {}}[solver]
     got = half_epoch(x, y, half, solver, pull=als.Pull(root @ root.T, right), **how)
     for row, also, after in zip(dense, right, got, strict=True):
         a, b = normal_equations(row, y, 0.5, 3.0)
@@ -139,7 +149,7 @@ def test_long_rows_are_solved_the_same(solver):
     dense[2, als.GATHERED :] = 0
     half, _ = als.halves(csr(dense), unobserved=0.4, l2=0.5, nu=0.0)
     y = rng.standard_normal((columns, 5)).astype(np.float32) / 20
-    how = {als: {"steps": 20}, als_blocks: {"block": 5}, als_exact: {}}[solver]
+    how = {als: {"steps": 20, "close": 0}, als_blocks: {"block": 5}, als_exact: {}}[solver]
     got = half_epoch(np.zeros((3, 5), np.float32), y, half, solver, **how)
     assert np.allclose(got, [solution(row, y, 0.4, 0.5) for row in dense], atol=1e-5)
 
@@ -147,7 +157,9 @@ def test_long_rows_are_solved_the_same(solver):
 def test_enough_steps_reach_the_exact_solution_from_anywhere():
     _, half, _, x, y = problem()
     exact = als_exact.fold_in(half.weights, y, 0.5 * als.gram(y), half.ridge.astype(float))
-    assert np.allclose(half_epoch(x, y, half, steps=30), exact, atol=1e-4)
+    assert np.allclose(half_epoch(x, y, half, steps=30, close=0), exact, atol=1e-4)
+    near = half_epoch(x, y, half, steps=30)
+    assert 1e-4 < np.abs(near - exact).max() < 0.1
     assert np.allclose(half_epoch(exact.astype(np.float32), y, half), exact, atol=1e-5)
     for block in (2, 5):
         at_rest = half_epoch(exact.astype(np.float32), y, half, als_blocks, block=block)

@@ -6,7 +6,7 @@ import pytest
 
 import penchant as pt
 from data import find
-from naive_als import block_by_block, descended, objective, penalties, solution
+from naive_als import block_by_block, descended, objective, penalties, solution, start
 from penchant.errors import BadEvents, BadParameter, NotFitted, UnknownId
 from penchant.evaluation.metrics import NDCG
 from penchant.recommender import Embeds, Explains, Similar
@@ -49,8 +49,8 @@ def test_keeps_the_contract():
 @pytest.mark.parametrize("solver", ["cg", "cholesky", "blocks"])
 def test_training_alternates_between_users_and_items(data, solver):
     table, f = dense(data), 4
-    items = np.random.default_rng(3).standard_normal((len(data.items), f), np.float32)
-    items = items * 0.1 / np.sqrt(f)
+    drawn = np.random.default_rng(3).standard_normal((len(data.items), f), np.float32)
+    items = start(table, drawn)
     users = np.zeros((len(data.users), f))
     sides = [(users, items, table), (items, users, table.T)]
     for _ in range(2):
@@ -63,7 +63,7 @@ def test_training_alternates_between_users_and_items(data, solver):
                     continue
                 how = solved[r], row, fixed, 0.3, penalty[r]
                 if solver == "cg":
-                    solved[r] = descended(*how, shares, 2)
+                    solved[r] = descended(*how, shares, 2, 1e-4)
                 elif solver == "blocks":
                     solved[r] = block_by_block(*how, 3)
                 else:
@@ -212,7 +212,7 @@ def test_progress_is_told_and_can_stop_it(data):
     loud = pt.ALS(factors=4, epochs=6).fit(data, rng=1, on_epoch=told.append)
     assert np.array_equal(quiet.item_vectors(), loud.item_vectors(), equal_nan=True)
     assert [(e.number, e.total) for e in told] == [(n, 6) for n in range(1, 7)]
-    assert all(b.loss < a.loss for a, b in pairwise(told))
+    assert all(b.loss < a.loss + 1e-6 for a, b in pairwise(told))
     stopped = pt.ALS(factors=4, epochs=6).fit(data, rng=1, on_epoch=lambda e: e.number == 2)
     short = pt.ALS(factors=4, epochs=2).fit(data, rng=1)
     assert np.array_equal(stopped.item_vectors(), short.item_vectors(), equal_nan=True)

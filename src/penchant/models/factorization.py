@@ -100,8 +100,8 @@ class ALS(Recommender):
     item_columns: tuple[str, ...] = hyper((), "columns of the item table to read")
     user_columns: tuple[str, ...] = hyper((), "columns of the user table to read")
     feature_weight: float = hyper(
-        1.0, "weight of each feature of an item or user, where one interaction weighs 1", above=0,
-        search=(0.1, 30), log=True,
+        10.0, "weight of each feature of an item or user, where one interaction weighs 1", above=0,
+        search=(1, 100), log=True,
     )  # fmt: skip
 
     @classmethod
@@ -186,11 +186,6 @@ class ALS(Recommender):
         if not weights.nnz:
             raise BadEvents("ALS needs at least one interaction that weighs something")
         users = np.zeros((weights.shape[0], self.factors), np.float32)
-        items = rng.standard_normal((weights.columns, self.factors), np.float32)
-        items *= np.float32(0.1 / np.sqrt(self.factors))
-        if start is not None:
-            known = ~np.isnan(start[:, 0])
-            items[known] = start[known]
         halves = als.halves(
             weights, unobserved=self.unobserved, l2=self.l2, nu=self.nu,
             of_all=self.frequency == "all",
@@ -200,10 +195,15 @@ class ALS(Recommender):
         self.user_encoder_, self.item_encoder_ = of_users.table, of_items.table
         told = (
             encoded(of_users, data.user_table, len(users)),
-            encoded(of_items, data.item_table, len(items)),
+            encoded(of_items, data.item_table, weights.columns),
         )
         begun = perf_counter()
         with threadpool_limits(1, "blas"):  # Its products are small; the kernels have threads.
+            if start is None:
+                drawn = rng.standard_normal((weights.columns, self.factors), np.float32)
+                items = als.start(*halves, drawn)
+            else:
+                items = np.nan_to_num(start)
             by_feature = [one.transposed() for one in told]
             for number in range(1, epochs + 1):
                 for side, (solved, fixed) in enumerate(((users, items), (items, users))):
@@ -448,7 +448,7 @@ class ALS(Recommender):
         """Return a new model, fitted on ``data`` from this one's item vectors instead of chance.
 
         ``fit`` always starts from scratch. A start that is near saves most epochs where the data
-        grew by a part; items this model does not know begin at random, as in ``fit``.
+        grew by a part; items this model does not know begin at 0.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ from penchant.explanations import Explanation, Share
 from penchant.kernels import als, placement
 from penchant.kernels.csr import CSR
 from penchant.queries import Queries
-from penchant.ranking import Recommendations
+from penchant.ranking import EVERYTHING, Recommendations, Rules, nearest
 from penchant.recommender import Codes, Recommender, Scores, alike, column_scores
 
 Amounts = NDArray[np.float64]
@@ -71,6 +71,30 @@ class Factored(Recommender):
         """Return (items, d), NaN for items nobody met."""
         self._trained()
         return self.item_factors_
+
+    @property
+    def recall(self) -> float:
+        """All of the best items are found."""
+        return 1.0
+
+    def retrieve(self, queries: Queries, k: int, rules: Rules = EVERYTHING) -> tuple[Codes, Scores]:
+        """Return the k best items of each query and their scores; few others are scored."""
+        return nearest(
+            queries, k, rules, factors=self.item_factors_, items=self._trained().items,
+            vectors=lambda block: self._people(self._own(block)),
+        )  # fmt: skip
+
+    @property
+    def recall(self) -> float:
+        """All of the best items are found."""
+        return 1.0
+
+    def retrieve(self, queries: Queries, k: int, rules: Rules = EVERYTHING) -> tuple[Codes, Scores]:
+        """Return the k best items of each query and their scores; few others are scored."""
+        return nearest(
+            queries, k, rules, factors=self.item_factors_, items=self._trained().items,
+            vectors=lambda block: self._people(self._own(block)),
+        )  # fmt: skip
 
     def explain(self, query: Queries, item: int) -> Explanation:
         """Explain an item code: a base, and the exact amount that each item of the history adds."""

@@ -84,18 +84,6 @@ class Factored(Recommender):
             vectors=lambda block: self._people(self._own(block)),
         )  # fmt: skip
 
-    @property
-    def recall(self) -> float:
-        """All of the best items are found."""
-        return 1.0
-
-    def retrieve(self, queries: Queries, k: int, rules: Rules = EVERYTHING) -> tuple[Codes, Scores]:
-        """Return the k best items of each query and their scores; few others are scored."""
-        return nearest(
-            queries, k, rules, factors=self.item_factors_, items=self._trained().items,
-            vectors=lambda block: self._people(self._own(block)),
-        )  # fmt: skip
-
     def explain(self, query: Queries, item: int) -> Explanation:
         """Explain an item code: a base, and the exact amount that each item of the history adds."""
         own, mine = self._own(query), self._own_item(query, item)

@@ -173,3 +173,18 @@ def test_other_rows_are_weighed_as_rows_of_the_matrix_are():
         np.testing.assert_array_equal(
             dense(weigh(rows.rows(1, 3), like=rows)), dense(weigh(rows))[1:3]
         )
+
+
+# irspack 0.5.2, AsymmetricSimilarityComputer and TverskyIndexComputer, on SMALL: the entries (j, i)
+# of alpha 0.3, beta 0.8 and shrinkage 2.
+@pytest.mark.parametrize(
+    ("measure", "expected"),
+    [
+        ("asymmetric", {(0, 1): 0.77954455, (0, 3): 1.19047715, (3, 0): 0.4753267}),
+        ("tversky", {(0, 1): 0.22727268, (1, 0): 0.20408159, (3, 0): 0.41666658}),
+    ],
+)
+def test_asymmetric_and_tversky_as_irspack(measure, expected):
+    found = dense(neighbours(sparse(SMALL), 5, Alike(measure, 2.0, 0.3, 0.8)))
+    for pair, value in expected.items():
+        assert found[pair] == pytest.approx(value, rel=1e-6)

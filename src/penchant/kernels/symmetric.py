@@ -32,7 +32,10 @@ TILE = LANES * LANES
 """Sums of LANES columns with LANES others."""
 
 BUFFER = 1 << 23
-"""Bytes of sums that are made before they are looked through."""
+"""Bytes of sums that are made before they are looked through: they stay in the cache till then."""
+
+AT_LEAST = 16
+"""Blocks of LANES columns whose sums are made nevertheless, so that threads have a share each."""
 
 AHEAD = 8
 """Rows that are fetched while one is added: a row is somewhere in memory, and short."""
@@ -82,13 +85,14 @@ def nearest_columns(columns: CSR, k: int, scale: Scale) -> CSR:
     np.cumsum(np.bincount(columns.indices, minlength=columns.columns), out=indptr[1:])
     indices, data = _ordered(columns.indptr, columns.indices, columns.data, order, indptr)
     starts, rows, offsets, work = _visits(indptr, indices, blocks)
+    k = min(k, max(count - 1, 1))
     room = _room(indptr, indices, count, k)
     near, values = np.empty(room[-1], np.int32), np.empty(room[-1], np.float32)
     found, bars = np.zeros(count, np.int64), np.zeros(blocks * LANES, np.float32)
     bars[count:] = np.inf
     scales = [np.pad(one[order], (0, len(bars) - count)) for one in scale[:4]]
     sizes = np.arange(blocks, 0, -1) * TILE
-    sums = _aligned(min(int(sizes.sum()), max(BUFFER // 4, blocks * TILE)))
+    sums = _aligned(min(int(sizes.sum()), max(BUFFER // 4, AT_LEAST * blocks * TILE)))
     first = 0
     while first < blocks:
         tiles = np.append(0, np.cumsum(sizes[first:]))

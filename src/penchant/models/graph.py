@@ -22,8 +22,8 @@ class _Walk(ItemWeights):
     """What walks that end at an item of no weight, and those that do not, have in common."""
 
     alpha: float = hyper(
-        0.6, "power of each step's chance: below 1, people and items with many events count more",
-        at_least=0, search=(0.2, 1.4),
+        0.5, "power of each step's chance: below 1, people and items with many events count more",
+        at_least=0, search=(0.2, 1.2),
     )  # fmt: skip
     k: int = hyper(
         100, "items a walk to an item may start from: the likeliest", at_least=1,

@@ -59,6 +59,7 @@ class _Settings(NamedTuple):
     k: int
     similarity: Any
     shrinkage: float
+    weighting: Weighting
 
 
 @dataclass(kw_only=True)
@@ -67,29 +68,31 @@ class _Neighbours(Recommender):
 
     target: Target = hyper("rank", "rank: an order of items; rating: predicted ratings")
     similarity: Similarity | None = hyper(
-        None, "what alike means; to rank: cosine (default), asymmetric, tversky, jaccard, dice, "
-        "dot; for ratings: pearson_baseline (default), pearson, adjusted_cosine, cosine, msd",
+        None, "what alike means; to rank: asymmetric (default by items), dot (by people), cosine, "
+        "tversky, jaccard, dice; for ratings: pearson_baseline (default), pearson, "
+        "adjusted_cosine, cosine, msd",
     )  # fmt: skip
     alpha: float = hyper(
-        0.7, "asymmetric, tversky: how much it tells against a neighbour to have much besides",
+        0.6, "asymmetric, tversky: how much it tells against a neighbour to have much besides",
         at_least=0, at_most=2, search=(0.4, 1.0), when="_uses_alpha",
     )  # fmt: skip
     beta: float = hyper(
-        0.3, "tversky: the same of the item or the person whose neighbours are looked for",
+        0.4, "tversky: the same of the item or the person whose neighbours are looked for",
         at_least=0, at_most=2, search=(0.0, 1.0), when="_uses_beta",
     )  # fmt: skip
     k: int | None = hyper(
-        None, "neighbours that count; default: 100 items or 50 people to rank, 40 for ratings",
+        None, "neighbours that count; default: 100 items or 75 people to rank, 40 for ratings",
         at_least=1, search=(10, 400), log=True,
     )  # fmt: skip
     shrinkage: float | None = hyper(
-        None, "pulls poorly supported similarities to 0; default: 10 to rank; for ratings 100, "
-        "with msd 10, with cosine 0",
-        at_least=0, search=(0, 200),
+        None, "pulls poorly supported similarities to 0; default: to rank 100 for cosines of "
+        "weighted evidence, else 10; for ratings 100, with msd 10, with cosine 0",
+        at_least=0, search=(0, 300),
     )  # fmt: skip
-    weighting: Weighting = hyper(
-        "none", "weigh evidence by its rarity before comparing, to rank; bm25 wants dot"
-    )
+    weighting: Weighting | None = hyper(
+        None, "to rank, weigh evidence before comparing, rare more: tf_idf (default by items), "
+        "bm25 (by people), none",
+    )  # fmt: skip
     form: Form = hyper(
         "baseline", "for ratings, what the mean of the neighbours is a mean of: basic: ratings; "
         "means, z_score, baseline: how they differ from what is usual",
@@ -98,7 +101,7 @@ class _Neighbours(Recommender):
         1, "common ratings below which two are not alike, for ratings", at_least=1
     )
     min_k: int = hyper(1, "neighbours below which the usual is predicted, for ratings", at_least=1)
-    _usual_k: ClassVar[int]
+    _usual: ClassVar[tuple[int, of_weights.Measure, Weighting]]
 
     def __post_init__(self) -> None:
         """Check the hyper-parameters."""
@@ -117,7 +120,8 @@ class _Neighbours(Recommender):
 
     @property
     def _uses_alpha(self) -> bool:
-        return self.similarity in ("asymmetric", "tversky")
+        ranks = self.target == "rank"
+        return ranks and self._settings().similarity in ("asymmetric", "tversky")
 
     @property
     def _uses_beta(self) -> bool:
@@ -132,7 +136,8 @@ class _Neighbours(Recommender):
         """
         predicts = self.target == "rating"
         allowed = SIMILARITIES if predicts else get_args(of_weights.Measure)
-        similarity = self.similarity or ("pearson_baseline" if predicts else "cosine")
+        usual_k, usual_similarity, usual_weighting = self._usual
+        similarity = self.similarity or ("pearson_baseline" if predicts else usual_similarity)
         if similarity not in allowed:
             raise BadParameter(
                 f"{self.name}.similarity must be one of {', '.join(allowed)} where target is "
@@ -151,22 +156,25 @@ class _Neighbours(Recommender):
                 f"{self.name}.alpha must be at most 1 where similarity is 'asymmetric', got "
                 f"{self.alpha!r}"
             )
-        k = self.k or (40 if predicts else self._usual_k)
+        k = self.k or (40 if predicts else usual_k)
         if self.min_k > k:
             raise BadParameter(f"{self.name}.min_k must be at most k, got {self.min_k} with k={k}")
-        shrinkage = self.shrinkage
-        if shrinkage is None:
-            shrinkage = USUAL_SHRINKAGE.get(similarity, 100.0) if predicts else 10.0
-        return _Settings(k, similarity, shrinkage)
+        shrinkage, weighting = self.shrinkage, self.weighting or usual_weighting
+        if shrinkage is None and predicts:
+            shrinkage = USUAL_SHRINKAGE.get(similarity, 100.0)
+        elif shrinkage is None:  # rare evidence weighs some six times as much, squared
+            weighted = weighting != "none" and similarity in ("cosine", "asymmetric")
+            shrinkage = 100.0 if weighted else 10.0
+        return _Settings(k, similarity, shrinkage, weighting)
 
     def _alike_to_rank(self) -> of_weights.Alike:
         """Return what alike means for ranking."""
-        _, similarity, shrinkage = self._settings()
+        _, similarity, shrinkage, _ = self._settings()
         return of_weights.Alike(similarity, shrinkage, self.alpha, self.beta)
 
     def _alike(self) -> of_ratings.Alike:
         """Return what alike means for ratings."""
-        _, similarity, shrinkage = self._settings()
+        _, similarity, shrinkage, _ = self._settings()
         own = similarity in get_args(of_ratings.Measure)  # the others are cosines of what is left
         return of_ratings.Alike(similarity if own else "cosine", shrinkage, self.min_support)
 
@@ -211,7 +219,7 @@ class ItemKNN(_Neighbours):
         None, "neighbours to store of each item, for ratings; default: 500, all with shrinkage 0",
         at_least=1,
     )  # fmt: skip
-    _usual_k: ClassVar[int] = 100
+    _usual = (100, "asymmetric", "tf_idf")
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         how = self._settings()
@@ -227,7 +235,7 @@ class ItemKNN(_Neighbours):
             self.neighbours_ = of_ratings.nearest(compared, k=keep, how=self._alike())
         else:
             rows = _evidence(data, self).transposed()
-            weighed = _weighed(rows, rows, self.weighting)
+            weighed = _weighed(rows, rows, how.weighting)
             # Row j: the items that j speaks for, so that a history reads only its own rows.
             self.weights_ = of_weights.neighbours(weighed, how.k, self._alike_to_rank())
             self.met_ = np.diff(rows.indptr) > 0
@@ -328,7 +336,7 @@ class UserKNN(_Neighbours):
     3
     """
 
-    _usual_k: ClassVar[int] = 50
+    _usual = (75, "dot", "bm25")
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         how = self._settings()
@@ -345,7 +353,7 @@ class UserKNN(_Neighbours):
             self.raters_ = compared.transposed()
         else:
             self.rows_ = _evidence(data, self).by_content()
-            weighed = _weighed(self.rows_, self.rows_, self.weighting)
+            weighed = _weighed(self.rows_, self.rows_, how.weighting)
             self.columns_ = weighed.transposed()
             self.sizes_ = of_weights.sizes(weighed, how.similarity)
 
@@ -361,7 +369,7 @@ class UserKNN(_Neighbours):
             )  # fmt: skip
             return predicted(means, asked, plain(self.centre_), people)
         x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
-        weighed = _weighed(x, self.rows_, self.weighting)
+        weighed = _weighed(x, self.rows_, how.weighting)
         alike = self._alike_to_rank()
         near = of_weights.nearest_to(weighed, self.columns_, self.sizes_, how.k, alike)
         met = np.diff(self.columns_.indptr) > 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet
 
 import penchant as pt
 from naive_core import entries
+from penchant.errors import BadEvents, BadParameter
+from penchant.kernels.coordinate import elastic_nets, gram_of, sparse_gram
 from penchant.testing import check_recommender
 
 
@@ -67,3 +70,63 @@ def test_weights_are_those_of_elastic_nets(seed, shape, penalties, positive):
 
 def test_the_law_of_models():
     check_recommender(pt.SLIM(l1=1.0, l2=20.0))
+
+
+def test_the_dense_and_the_sparse_gram_matrix_give_the_same_weights():
+    x = random_data(3, 50, 40).weights()
+    columns = x.transposed()
+    for positive in (True, False):
+        dense, sparse = (
+            elastic_nets(gram, 0.2, 3.0, positive=positive, k=k)
+            for gram, k in ((gram_of(columns, x), 40), (sparse_gram(columns, x), None))
+        )
+        np.testing.assert_allclose(
+            dense.to_scipy().toarray(), sparse.to_scipy().toarray(), atol=1e-4
+        )
+
+
+def test_only_the_nearest_speak():
+    data = random_data(5, 40, 20)
+    x = written_out(data)
+    found = pt.SLIM(l1=1e-3, l2=1.0, k=3).fit(data).weights_.to_scipy().toarray()
+    cosine = x.T @ x / np.sqrt(np.maximum(np.diag(x.T @ x), 1e-9))[:, None]
+    np.fill_diagonal(cosine, 0)
+    for j in range(20):
+        near = set(np.argsort(-cosine[:, j], kind="stable")[:3].tolist())
+        assert set(np.flatnonzero(found[:, j]).tolist()) <= near
+
+
+def test_a_working_set_grows_to_whatever_is_needed():
+    """Ridge regression on everything: more columns than a working set begins with."""
+    rng = np.random.default_rng(1)
+    x = rng.random((400, 190))
+    gram = (x.T @ x).astype(np.float32)
+    found = elastic_nets(gram, 0.0, 50.0, positive=False, tolerance=1e-12).to_scipy().toarray()
+    expected = np.linalg.solve(gram[1:, 1:] + 50.0 * np.eye(189), gram[1:, 0])
+    np.testing.assert_allclose(found[0, 1:], expected, atol=1e-4)
+
+
+def test_the_number_of_threads_changes_nothing():
+    x = random_data(9, 90, 70).weights()
+    gram = gram_of(x.transposed(), x)
+    found = [elastic_nets(gram, 0.3, 3.0, threads=threads) for threads in (1, 2, 8)]
+    assert found[0].data.tobytes() == found[1].data.tobytes() == found[2].data.tobytes()
+
+
+def test_reasons_add_up():
+    data = random_data(2, 30, 12)
+    model = pt.SLIM(l1=0.5, l2=2.0).fit(data)
+    query = data.queries(users=[0])
+    for item in range(11):
+        reason = model.explain(query, item)
+        assert reason.base == 0
+        assert sum(s.amount for s in reason.shares) == pytest.approx(reason.score, abs=1e-5)
+    assert np.isnan(model.explain(query, 11).score)
+
+
+def test_settings_and_data_are_checked():
+    with pytest.raises(BadParameter, match=r"SLIM.l1 must be at least 0, got -1.0"):
+        pt.SLIM(l1=-1.0)
+    hidden = pt.Dataset.of({"user": [1], "item": [1], "kind": ["hide"]})
+    with pytest.raises(BadEvents, match="SLIM needs at least one interaction that weighs"):
+        pt.SLIM().fit(hidden)

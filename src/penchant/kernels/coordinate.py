@@ -37,6 +37,8 @@ SWEEPS = 10_000
 """Passes over a working set before it is left as it is: only rounding can get that far."""
 JOINING = 32
 """Columns that join the first working set; later at most as many as there are."""
+ROUGH = np.float32(100)
+"""How much larger a step may be for a working set to be left that more columns will join."""
 STEP = np.float32(1e-5)
 """What is left of the first residual when conjugate gradients stop."""
 ROUNDS = 1000
@@ -301,7 +303,7 @@ def _elastic_nets(  # type: ignore[no-untyped-def]
         _add_row(g, np.float32(1), j, indptr, indices, data)
         if k < n:
             _nearest(g, diagonal, j, k, allowed)
-        size = 0
+        size, settled = 0, True
         while True:
             joining = max(JOINING, size)
             gain, code = np.empty(joining, np.float32), np.empty(joining, np.int32)
@@ -312,8 +314,9 @@ def _elastic_nets(  # type: ignore[no-untyped-def]
                     better = (z - l1) * (z - l1) / (diagonal[i] + l2)
                     if better > limit and (found < joining or better > gain[0]):
                         found = push(gain, code, found, better, np.int32(i))
-            if found == 0:
+            if found == 0 and settled:
                 break
+            settled = found < joining
             if size + found > room:
                 room = 2 * (size + found)
                 larger = np.empty((room, room), np.float32)
@@ -343,7 +346,8 @@ def _elastic_nets(  # type: ignore[no-untyped-def]
                 old[s] = w[s]
                 near[s] = g[members[s]]
                 own[s] = diagonal[members[s]]
-            _descend(q[:size, :size], near, w, own, l1, l2, positive, limit)
+            enough = limit if settled else limit * ROUGH
+            _descend(q[:size, :size], near, w, own, l1, l2, positive, enough)
             for s in range(size):
                 if w[s] != old[s]:
                     _add_row(g, old[s] - w[s], members[s], indptr, indices, data)

@@ -294,6 +294,12 @@ def test_the_space_comes_from_the_fields():
     assert declared(pt.EASE()) == {"l2": Range(10, 3000, log=True)}
 
 
+def test_what_makes_no_difference_is_not_searched():
+    assert declared(pt.ALS()).keys() == {"factors", "unobserved", "l2"}
+    assert "feature_weight" in declared(pt.ALS(item_columns=("genres",)))
+    assert {"side", "side_weight"} <= declared(pt.EASE(item_columns=("genres",))).keys()
+
+
 def test_what_changes_the_meaning_of_scores_is_not_searched():
     for model in (pt.ItemKNN(), pt.UserKNN(target="rating")):
         found = declared(model)
@@ -347,7 +353,7 @@ def test_spaces_are_written_in_several_ways(space, expected):
         ({"l2": (1, 2, 3)}, r"got \(1, 2, 3\); a list is for single values"),
         ({"l2": []}, r"space\['l2'\] must be"),
         ({"l2": 5}, r"space\['l2'\] must be .* got 5"),
-        ({"l2": ["x"]}, r"space\['l2'\]: EASE.l2 must be a number, got 'x'"),
+        ({"l2": ["x"]}, r"space\['l2'\]: EASE.l2 must be a number or None, got 'x'"),
         ({}, "space is empty"),
         ("l2", r"write space=\['l2'\]"),
     ],
@@ -398,9 +404,12 @@ def test_other_spaces_that_cannot_be_searched():
 
 
 SEARCHED = [
-    pt.ALS(), pt.Biases(), pt.BayesianFM(), pt.CoClustering(), pt.ContentBased(), pt.EASE(),
-    pt.ItemKNN(), pt.ItemKNN(target="rating"), pt.NMF(), pt.SVD(), pt.SVDpp(), pt.UserKNN(),
-    pt.UserKNN(target="rating"), pt.Weighted([pt.EASE(), pt.Popularity()]),
+    pt.ALS(), pt.BPR(), pt.Biases(), pt.BayesianFM(), pt.CoClustering(), pt.ContentBased(),
+    pt.EASE(), pt.EASE(item_columns=("genres",)), pt.GraphFilter(), pt.ItemKNN(),
+    pt.ItemKNN(target="rating"), pt.LogisticMF(), pt.MarkovChain(), pt.NMF(), pt.P3alpha(),
+    pt.PopularityRecent(), pt.RP3beta(), pt.SLIM(), pt.SVD(), pt.SVDpp(), pt.SequentialRules(),
+    pt.UserKNN(), pt.UserKNN(target="rating"), pt.WARP(),
+    pt.Weighted([pt.EASE(), pt.Popularity()]),
 ]  # fmt: skip
 
 

@@ -77,7 +77,7 @@ class ALS(Recommender):
 
     factors: int = hyper(64, "length of the vectors", at_least=1, search=(16, 256), log=True)
     unobserved: float = hyper(
-        0.3, "weight of every pair, met or not, where one interaction weighs 1", above=0,
+        0.5, "weight of every pair, met or not, where one interaction weighs 1", above=0,
         search=(0.01, 1), log=True,
     )  # fmt: skip
     l2: float = hyper(
@@ -89,11 +89,13 @@ class ALS(Recommender):
     )  # fmt: skip
     frequency: Literal["observed", "all"] = hyper(
         "observed", "what makes a user or item frequent: the weight of what was met, or of all"
-        " their pairs (Rendle et al.)"
+        " their pairs (Rendle et al.)", search=(),
     )  # fmt: skip
-    epochs: int = hyper(15, "times that users and items are each solved for", at_least=1)
+    epochs: int = hyper(10, "times that users and items are each solved for", at_least=1)
     solver: Literal["cg", "cholesky", "blocks"] = hyper(
-        "cg", "how rows are solved for: conjugate gradients, exactly, or block by block"
+        "cg",
+        "how rows are solved for: conjugate gradients, exactly, or block by block",
+        search=(),
     )
     cg_steps: int = hyper(2, "conjugate-gradient steps for each row in each epoch", at_least=1)
     block: int = hyper(32, "factors in a block of the solver 'blocks'", at_least=1)
@@ -101,7 +103,7 @@ class ALS(Recommender):
     user_columns: tuple[str, ...] = hyper((), "columns of the user table to read")
     feature_weight: float = hyper(
         10.0, "weight of each feature of an item or user, where one interaction weighs 1", above=0,
-        search=(1, 100), log=True,
+        search=(1, 100), log=True, when="item_columns",
     )  # fmt: skip
 
     @classmethod
@@ -258,7 +260,7 @@ class ALS(Recommender):
         self.item_factors_ = np.where(met[:, None], items, np.float32(np.nan))
         cold = np.flatnonzero(~met & (np.diff(told[1].indptr) > 0))
         if len(cold):
-            self.item_factors_[cold] = of_items.alone(of_items.right(told[1]))[cold]
+            self.item_factors_[cold] = of_items.alone(of_items.right(some_rows(told[1], cold)))
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         vectors = self._vectors(queries)
@@ -305,7 +307,9 @@ class ALS(Recommender):
         unmet = self.unobserved * others if self.frequency == "all" else 0.0
         return als.ridge(weights + unmet, l2=self.l2, nu=self.nu)
 
-    def _folded(self, x: CSR, right: Vectors | None = None, **how: bool) -> NDArray[np.float64]:
+    def _folded(
+        self, x: CSR, right: NDArray[Any] | None = None, **how: bool
+    ) -> NDArray[np.float64]:
         """Return (q, f), solved for from what the histories weigh; ``how`` as in ``fold_in``."""
         ridge = self._ridge(als.row_sums(x), int(self.sizes_[1]))
         return als_exact.fold_in(x, self.item_factors_, self.user_gram_, ridge, right=right, **how)
@@ -344,7 +348,7 @@ class ALS(Recommender):
         if np.isnan(score):
             return self._explained(query, item, score, (), score)
         x, y = self._evidence(own), self.item_factors_
-        by, right = self._sharing(self.user_features_), y[mine : mine + 1]
+        by, right = self._sharing(self.user_features_), y[mine : mine + 1].astype(np.float64)
         through = (self._folded(x, right, pairs_pull=False) if x.nnz else by.alone(right))[0]
         ids = own.items.decode(x.indices)
         amounts = x.data * (y[x.indices] @ through)
@@ -405,7 +409,7 @@ class ALS(Recommender):
         self.item_weights_ = lengthened(self.item_weights_, len(told.items), 0)
         had = self.item_weights_[met]
         old = np.where(had[:, None] > 0, self.item_factors_[met], np.float32(0))
-        right = np.zeros_like(old)
+        right = np.zeros(old.shape)
         if self.item_columns:
             by = self._sharing(self.item_features_)
             right[had == 0] = by.right(self._item_rows(data, met[had == 0]))

@@ -83,15 +83,17 @@ class EASE(ItemWeights):
     )  # fmt: skip
     item_columns: tuple[str, ...] = hyper((), "columns of the item table to read")
     side: Literal["stacked", "added"] = hyper(
-        "stacked", "how the columns are read: stacked: as more people; added: as weights of theirs"
+        "stacked",
+        "how the columns are read: stacked: as more people; added: as weights of theirs",
+        when="item_columns",
     )
     side_weight: float = hyper(
         100.0, "what the columns weigh: stacked: beside people; added: beside weights from events",
-        at_least=0, search=(0.1, 1000), log=True,
+        at_least=0, search=(0.1, 1000), log=True, when="item_columns",
     )  # fmt: skip
     side_l2: float = hyper(
         10.0, "regularisation of weights from columns alone, if added", above=0,
-        search=(0.1, 100), log=True,
+        search=(0.1, 100), log=True, when="item_columns",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

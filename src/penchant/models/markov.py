@@ -32,7 +32,7 @@ class _Rules(Recommender):
 
     shrinkage: float = hyper(
         10.0, "events' worth of popularity in what follows an item", at_least=0,
-        search=(0.1, 300), log=True,
+        search=(1, 1000), log=True,
     )  # fmt: skip
 
     @property
@@ -54,7 +54,7 @@ class _Rules(Recommender):
         """Return (events,) what the asker's last event weighs, the one before it, and so on."""
 
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
-        self.rules_, self.met_ = self._learned_from(data.histories, len(data.items))
+        self._keep(*self._learned_from(data.histories, len(data.items)))
         if not self.met_.any():
             raise BadEvents(f"{self.name} needs at least one interaction that weighs something")
 
@@ -63,6 +63,10 @@ class _Rules(Recommender):
         said = self._said(histories)
         rules = following(*_sequences(said), self._weights(), n)
         return rules, np.bincount(said.item, minlength=n)
+
+    def _keep(self, rules: CSR, met: NDArray[np.int64]) -> None:
+        self.rules_, self.met_ = rules, met
+        self.followed_ = np.bincount(rules.row_numbers(), rules.data, len(met))
 
     def _said(self, histories: Histories) -> Histories:
         """Return the events that weigh something; how old they are does not matter."""
@@ -98,9 +102,9 @@ class _Rules(Recommender):
         new._forget()
         real = summed.data > 1e-4  # less is rounding: the least weight is far above
         indptr = np.append(0, np.cumsum(real))[summed.indptr]
-        new.rules_ = CSR(indptr, summed.indices[real], summed.data[real], n)
-        new.met_ = others - fewer
-        new.met_[code] += self.met_
+        met = others - fewer
+        met[code] += self.met_
+        new._keep(CSR(indptr, summed.indices[real], summed.data[real], n), met)
         new.training_ = replace(
             known,
             items=data.items,
@@ -141,10 +145,9 @@ class _Rules(Recommender):
 
     def _divisors(self, item: Codes) -> NDArray[np.float32]:
         """(entries,) one over the weight of all that follows an item, and of the shrinkage."""
-        cuts = self.rules_.indptr
-        total = np.array([self.rules_.data[cuts[i] : cuts[i + 1]].sum() for i in item])
-        whole = total + self.shrinkage
-        return np.divide(1, whole, out=np.zeros(len(item)), where=whole > 0).astype(np.float32)
+        whole = self.followed_[item] + self.shrinkage
+        inverse = np.divide(1, whole, out=np.zeros(len(item)), where=whole > 0)
+        return np.asarray(inverse, np.float32)
 
     def _usual(self) -> NDArray[np.float32]:
         """(items,) each item's share of all events."""

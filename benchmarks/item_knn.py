@@ -26,7 +26,10 @@ K = 100
 
 def penchant_(held: Held) -> race.Contestant:
     data = held.data
-    return race.Contestant(lambda: pt.ItemKNN(k=K, shrinkage=0.0).fit(data), held.recommended)
+    return race.Contestant(
+        lambda: pt.ItemKNN(k=K, similarity="cosine", weighting="none", shrinkage=0.0).fit(data),
+        held.recommended,
+    )
 
 
 def implicit_(held: Held) -> race.Contestant:

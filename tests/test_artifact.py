@@ -99,6 +99,8 @@ SAMPLES = [
     pt.NMF(**FACTORS),
     pt.Popularity(half_life="90d"),
     pt.Popularity(by="device"),
+    pt.P3alpha(),
+    pt.RP3beta(),
     pt.SlopeOne(),
     pt.SVD(**FACTORS),
     pt.SVDpp(**FACTORS),

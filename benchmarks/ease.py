@@ -105,7 +105,7 @@ def lenskit_(held: Held) -> race.Contestant:
 
 
 def races(size: str) -> Iterator[race.Race]:
-    items = {"smoke": 150, "quick": 3000, "full": 10_000}[size]
+    items = {"smoke": 150, "quick": 2000, "full": 10_000}[size]
     held = synthetic(size, items=items)
     x = held.train
     columns, matrix = x.transposed(), held.matrix()

@@ -86,3 +86,34 @@ def block_by_block(start, weights, columns, unobserved, penalty, block):
         right = b[mine] - a[np.ix_(mine, rest)] @ x[rest]
         x[mine] = np.linalg.solve(a[np.ix_(mine, mine)], right)
     return x
+
+
+def feature_vectors(rows, features, weight, l2, nu):
+    """The vectors of features that say most of F = rows times vectors, each kept small."""
+    penalty = l2 * (weight * max(1, sum(1 for row in rows if row.any()))) ** nu
+    a = weight * rows.T @ rows + penalty * np.eye(rows.shape[1])
+    return np.linalg.solve(a, weight * rows.T @ features).T
+
+
+def described(weights, columns, unobserved, penalty, features, vectors, weight):
+    """The solution of a row that shares its vector with its features."""
+    a, b = normal_equations(weights, columns, unobserved, penalty)
+    a += weight * vectors.T @ vectors
+    return np.linalg.solve(a, b + weight * vectors.T @ features)
+
+
+def from_features(features, vectors, weight, l2, nu):
+    """The vector of a row of which only the features are known."""
+    a = weight * vectors.T @ vectors
+    a += l2 * (weight * len(vectors)) ** nu * np.eye(vectors.shape[1])
+    return np.linalg.solve(a, weight * vectors.T @ features)
+
+
+def improved(old, mass, penalty, events, people, common, spread):
+    """Where the old form, the mean curvature for its own, and the new events are least together."""
+    a = common + penalty * np.eye(len(old)) + mass * spread
+    b = a @ old
+    for w, x in zip(events, people, strict=True):
+        a = a + w * np.outer(x, x)
+        b = b + w * x
+    return np.linalg.solve(a, b)

@@ -42,7 +42,7 @@ def fold_in(
     common: NDArray[np.float64],
     ridge: NDArray[np.float64],
     *,
-    right: NDArray[np.float32] | None = None,
+    right: NDArray[np.floating] | None = None,
     pairs_pull: bool = True,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
@@ -55,7 +55,7 @@ def fold_in(
     common : (f, f) float64, what every A holds: ``unobserved * gram(fixed)``, so that it is
         computed once and not per request.
     ridge : (rows,) float64, the penalty on each row.
-    right : (rows, f) float32, added to b.
+    right : (rows, f), added to b in 64 bits.
     pairs_pull : whether the pairs count in b, too; else they only count in A.
     threads : how many threads; the result does not depend on it.
 
@@ -68,7 +68,7 @@ def fold_in(
     work = int(histories.nnz + len(solved) * (fixed.shape[1] // 3))
     if threads is None and work * fixed.shape[1] < 1 << 20:
         threads = 1  # Sooner done than other threads are started.
-    right = np.empty((0, fixed.shape[1]), np.float32) if right is None else right
+    right = np.empty((0, fixed.shape[1])) if right is None else right.astype(np.float64)
     _solve(histories, fixed, common, ridge, right, pairs_pull, solved, threads)
     return solved
 
@@ -78,7 +78,7 @@ def _solve(
     fixed: NDArray[np.float32],
     common: NDArray[np.floating],
     ridge: NDArray[np.floating],
-    right: NDArray[np.float32],
+    right: NDArray[np.floating],
     pairs_pull: bool,
     solved: NDArray[np.floating],
     threads: int | None,

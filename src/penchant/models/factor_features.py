@@ -44,18 +44,19 @@ class Sharing:
         """Return (f, f), what the features add to the A of every row."""
         return self.weight * als.gram(self.vectors)
 
-    def right(self, told: CSR) -> Vectors:
+    def right(self, told: CSR) -> NDArray[np.float64]:
         """Return (rows, f), what they add to the b of rows."""
-        return np.float32(self.weight) * sparse_dense(told, self.vectors)
+        total: NDArray[np.float64] = told.to_scipy() @ self.vectors.astype(np.float64)
+        return self.weight * total
 
     def pull(self, told: CSR) -> als.Pull:
-        """Return both."""
-        return als.Pull(self.gram(), self.right(told))
+        """Return both for training, in 32 bits."""
+        return als.Pull(self.gram(), np.float32(self.weight) * sparse_dense(told, self.vectors))
 
-    def alone(self, right: Vectors) -> NDArray[np.float64]:
+    def alone(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (rows, f) A^-1 right, for rows of which nothing but features is known."""
         a = self.gram() + self.ridge * np.eye(self.vectors.shape[1])
-        solved: NDArray[np.float64] = np.linalg.solve(a, right.T.astype(np.float64)).T
+        solved: NDArray[np.float64] = np.linalg.solve(a, right.T).T
         return solved
 
 

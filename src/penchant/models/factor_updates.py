@@ -87,13 +87,13 @@ class Before(NamedTuple):
     vectors : (n, f) float32, 0 for new items.
     masses : (n,) the weight of all their earlier events; 0 for new items.
     ridge : (n,) the penalty on each.
-    right : (n, f) float32, what else draws them: new items by their features.
+    right : (n, f), what else draws them: new items by their features.
     """
 
     vectors: Vectors
     masses: NDArray[np.float64]
     ridge: NDArray[np.float64]
-    right: Vectors
+    right: NDArray[np.float64]
 
 
 def improved(

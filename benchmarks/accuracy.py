@@ -25,7 +25,7 @@ import penchant as pt
 
 MODELS = (
     "Popularity", "ItemKNN", "UserKNN", "RP3beta", "P3alpha", "GraphFilter", "EASE", "SLIM", "ALS",
-    "BPR", "WARP",
+    "BPR", "WARP", "LogisticMF",
 )  # fmt: skip
 METRICS = [pt.NDCG(10), pt.MAPOverRelevant(10), pt.Precision(10), pt.Recall(10)]
 HERE = Path(__file__).parent

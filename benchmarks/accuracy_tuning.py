@@ -17,14 +17,12 @@ from accuracy import HERE, MODELS, PROTOCOLS
 from record import found, local_data, machine
 
 import penchant as pt
-from penchant.evaluation.space import Asked, declared
+from penchant.evaluation.space import declared
 
 
-def settings_of(
-    model: pt.Recommender, split: pt.split.Split, minutes: float, space: Asked | None = None
-) -> dict[str, Any]:
+def settings_of(model: pt.Recommender, split: pt.split.Split, minutes: float) -> dict[str, Any]:
     """Return the best settings found in some minutes, and what they were found by."""
-    tuning = pt.tune(model, split, pt.NDCG(10), space, minutes=minutes)
+    tuning = pt.tune(model, split, pt.NDCG(10), minutes=minutes)
     chosen = tuning.winner.settings if tuning.winner.number else {}
     return {
         "settings": dict(chosen),

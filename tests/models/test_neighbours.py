@@ -289,3 +289,20 @@ def test_ratings_whose_squares_do_not_fit_are_named(model, form):
     data = pt.Dataset.of({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [1e30, -3e30, 2e30]})
     with pytest.raises(pt.BadEvents, match=r"squares of ratings, which 3e\+30 is too large for"):
         model(target="rating", form=form).fit(data)
+
+
+@pytest.mark.parametrize("model", [pt.ItemKNN, pt.UserKNN])
+def test_a_shrinkage_means_the_same_however_evidence_is_weighed(model):
+    # Everyone met three of twelve: tf_idf multiplies all of it by the same, and nothing changes.
+    met = [[n % 12, (n * 5 + 1) % 12, (n * 7 + 2) % 12] for n in range(9)]
+    data = pt.Dataset.of({"user": np.repeat(range(9), 3), "item": np.ravel(met)})
+    scores = [
+        model(similarity="cosine", weighting=weighting, shrinkage=3.0)
+        .fit(data)
+        .score(data.queries())
+        for weighting in ("none", "tf_idf")
+    ]
+    if model is pt.ItemKNN:
+        np.testing.assert_allclose(*scores, rtol=1e-5)
+    else:  # People are compared by items, which are not met equally often.
+        assert not np.allclose(*scores, equal_nan=True)

@@ -85,9 +85,9 @@ class _Neighbours(Recommender):
         at_least=1, search=(10, 400), log=True,
     )  # fmt: skip
     shrinkage: float | None = hyper(
-        None, "pulls poorly supported similarities to 0; default: to rank 100 for cosines of "
-        "weighted evidence, else 10; for ratings 100, with msd 10, with cosine 0",
-        at_least=0, search=(0, 300),
+        None, "pulls poorly supported similarities to 0; default: 10 to rank; for ratings 100, "
+        "with msd 10, with cosine 0",
+        at_least=0, search=(0, 200),
     )  # fmt: skip
     weighting: Weighting | None = hyper(
         None, "to rank, weigh evidence before comparing, rare more: tf_idf (default by items), "
@@ -160,17 +160,15 @@ class _Neighbours(Recommender):
         if self.min_k > k:
             raise BadParameter(f"{self.name}.min_k must be at most k, got {self.min_k} with k={k}")
         shrinkage, weighting = self.shrinkage, self.weighting or usual_weighting
-        if shrinkage is None and predicts:
-            shrinkage = USUAL_SHRINKAGE.get(similarity, 100.0)
-        elif shrinkage is None:  # rare evidence weighs some six times as much, squared
-            weighted = weighting != "none" and similarity in ("cosine", "asymmetric")
-            shrinkage = 100.0 if weighted else 10.0
+        if shrinkage is None:
+            shrinkage = USUAL_SHRINKAGE.get(similarity, 100.0) if predicts else 10.0
         return _Settings(k, similarity, shrinkage, weighting)
 
-    def _alike_to_rank(self) -> of_weights.Alike:
-        """Return what alike means for ranking."""
+    def _alike_to_rank(self, unit: NDArray[np.float64]) -> of_weights.Alike:
+        """Return what alike means for ranking, with the shrinkage in units of weighed evidence."""
         _, similarity, shrinkage, _ = self._settings()
-        return of_weights.Alike(similarity, shrinkage, self.alpha, self.beta)
+        alike = of_weights.Alike(similarity, shrinkage, self.alpha, self.beta)
+        return alike if alike.counts else alike._replace(shrinkage=shrinkage * unit.item())
 
     def _alike(self) -> of_ratings.Alike:
         """Return what alike means for ratings."""
@@ -236,8 +234,9 @@ class ItemKNN(_Neighbours):
         else:
             rows = _evidence(data, self).transposed()
             weighed = _weighed(rows, rows, how.weighting)
+            self.unit_ = _unit(rows, weighed)
             # Row j: the items that j speaks for, so that a history reads only its own rows.
-            self.weights_ = of_weights.neighbours(weighed, how.k, self._alike_to_rank())
+            self.weights_ = of_weights.neighbours(weighed, how.k, self._alike_to_rank(self.unit_))
             self.met_ = np.diff(rows.indptr) > 0
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
@@ -354,6 +353,7 @@ class UserKNN(_Neighbours):
         else:
             self.rows_ = _evidence(data, self).by_content()
             weighed = _weighed(self.rows_, self.rows_, how.weighting)
+            self.unit_ = _unit(self.rows_, weighed)
             self.columns_ = weighed.transposed()
             self.sizes_ = of_weights.sizes(weighed, how.similarity)
 
@@ -370,7 +370,7 @@ class UserKNN(_Neighbours):
             return predicted(means, asked, plain(self.centre_), people)
         x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
         weighed = _weighed(x, self.rows_, how.weighting)
-        alike = self._alike_to_rank()
+        alike = self._alike_to_rank(self.unit_)
         near = of_weights.nearest_to(weighed, self.columns_, self.sizes_, how.k, alike)
         met = np.diff(self.columns_.indptr) > 0
         return column_scores(silenced(sparse_sparse(near, self.rows_), x, met), items)
@@ -389,6 +389,15 @@ def _weighed(rows: CSR, like: CSR, weighting: Weighting) -> CSR:
     if weighting == "tf_idf":
         return of_weights.tf_idf(rows, like)
     return of_weights.bm25(rows, like=like) if weighting == "bm25" else rows
+
+
+def _unit(rows: CSR, weighed: CSR) -> NDArray[np.float64]:
+    """Return (1,): how much larger weighing made squares, so that a shrinkage means the same."""
+    raw, now = (
+        np.square(one.data, dtype=np.float64).mean(keepdims=True) for one in (rows, weighed)
+    )
+    unit: NDArray[np.float64] = now / raw
+    return unit
 
 
 def _known_ratings(training: Training, queries: Queries, centre: NDArray[np.float32]) -> CSR:

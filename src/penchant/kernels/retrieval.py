@@ -181,7 +181,8 @@ def _best(  # type: ignore[no-untyped-def]
     n, f = factors.shape
     k = codes.shape[1]
     room = 2 * k + SPARE
-    seen = np.zeros((BLOCK, (n + 31) // 32), np.uint32)  # a bit an item
+    words = (n + 31) // 32 if len(indptr) > 0 else 0
+    seen = np.zeros((BLOCK, words), np.uint32)  # a bit an item, where anything is banned
     tile = np.empty(BLOCK * f, np.float32)
     active = np.empty(BLOCK, np.int64)  # who of the block is not done
     bars = np.empty(BLOCK, np.float32)  # their bars, and lengths beyond the first axes
@@ -276,6 +277,12 @@ def _mark(seen, start, people, n, indptr, banned, on):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True)
+def _has(seen, c):  # type: ignore[no-untyped-def]
+    """Whether an item's bit is set; none is where there are no bits."""
+    return len(seen) > 0 and (seen[c >> 5] >> np.uint32(c & 31)) & np.uint32(1) != 0
+
+
+@njit(nogil=True, cache=True)
 def _pack(tile, a, x):  # type: ignore[no-untyped-def]
     """Put a vector in the a-th row of the tiles, which stand as (tiles, factors, ROWS)."""
     at = (a // ROWS) * len(x) * ROWS + a % ROWS
@@ -292,7 +299,7 @@ def _taken(  # type: ignore[no-untyped-def]
         at = lowest_bit(mask)
         mask &= mask - np.uint32(1)
         c = panel_codes[at]
-        if c < 0 or scores[at] < bar or (seen[c >> 5] >> np.uint32(c & 31)) & np.uint32(1):
+        if c < 0 or scores[at] < bar or _has(seen, c):
             continue
         if size == len(found):
             bar, size = _raised(found, codes, size, k, slack, scratch)
@@ -311,7 +318,7 @@ def _all(x, factors, panel_codes, seen, code, value):  # type: ignore[no-untyped
     """Put the best of all items in order, one by one; for a vector with very many equal scores."""
     got = 0
     for c in panel_codes:
-        if c >= 0 and not (seen[c >> 5] >> np.uint32(c & 31)) & np.uint32(1):
+        if c >= 0 and not _has(seen, c):
             got = _offered(value, code, got, _product(x, factors[c]), c)
     in_order(value, code, got)
 

@@ -64,9 +64,13 @@ class GraphFilter(Recommender):
         search=(16, 512), log=True,
     )  # fmt: skip
     flatness: float = hyper(
-        5.0, "how flat the plateau of h is; 1 is a straight line", above=0, search=(1, 20), log=True
+        10.0,
+        "how flat the plateau of h is; 1 is a straight line",
+        above=0,
+        search=(1, 20),
+        log=True,
     )
-    ideal: float = hyper(0.2, "weight of the ideal filter", at_least=0, search=(0, 1))
+    ideal: float = hyper(0.4, "weight of the ideal filter", at_least=0, search=(0, 1))
     degree: float = hyper(
         0.2, "power of an item's weight in h: higher favours popular items", at_least=0,
         search=(0, 0.6),

@@ -74,12 +74,11 @@ def elastic_nets(
     most = n if k is None else min(k, n)
     how = (np.float32(l1), np.float32(l2), positive, most, np.float32(tolerance))
     size = max(1, AT_ONCE // n)
-    parts = []
+    parts: list[tuple[NDArray[Any], ...]] = []
     for first in range(0, n, size):
         out = np.zeros((min(size, n - first), n), np.float32)
         run(_elastic_nets, len(out), first, *entries, *how, out, threads=threads)
-        rows, columns = np.nonzero(out)
-        parts.append((rows + first, columns, out[rows, columns]))
+        parts.append(_kept(out))
     return _joined(parts, n)
 
 
@@ -131,20 +130,23 @@ def sparse_gram(columns: CSR, rows: CSR) -> CSR:
     """Return the entries of X'X that are not 0, from X by columns and by rows."""
     n = len(columns.indptr) - 1
     size = max(1, AT_ONCE // max(n, 1))
-    parts = []
+    parts: list[tuple[NDArray[Any], ...]] = []
     for lo in range(0, n, size):
         dense = sparse_sparse(columns.rows(lo, min(lo + size, n)), rows)
-        at, other = np.nonzero(dense)
-        parts.append((at + lo, other, dense[at, other]))
+        parts.append(_kept(dense))
     return _joined(parts, n)
 
 
-def _joined(parts: list[tuple[NDArray[np.int64], ...]], n: int) -> CSR:
-    """Return (n, n) entries given as (row, column, value), in order."""
-    counts = [np.bincount(rows, minlength=n) for rows, _, _ in parts]
-    indptr = np.append(np.int64(0), np.cumsum(sum(counts, np.zeros(n, np.int64))))
-    indices = np.concatenate([columns.astype(np.int32) for _, columns, _ in parts])
-    return CSR(indptr, indices, np.concatenate([values for _, _, values in parts]), n)
+def _kept(dense: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
+    """Return the numbers of entries by row that are not 0, and their columns and values."""
+    rows, columns = np.nonzero(dense)
+    return np.bincount(rows, minlength=len(dense)), columns.astype(np.int32), dense[rows, columns]
+
+
+def _joined(parts: list[tuple[NDArray[Any], ...]], n: int) -> CSR:
+    """Return (n, n) entries of ``_kept``, of one block of rows after another."""
+    counts, indices, data = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return CSR(np.append(np.int64(0), np.cumsum(counts)), indices, data, n)
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"}, forceinline=True)

@@ -22,8 +22,9 @@ from penchant.recommender import OnEpoch, Scores
 
 Form = Dense | Sparse | Woodbury
 
-USUAL = 60.0
-"""Times the root of an item's interactions: what l2 was best between, on data with 5 to 200."""
+USUAL = 0.6
+"""Of the default of l2: near the best on data with 35 to 130 interactions a person and 5 to 220 an
+item."""
 
 WHOLE = 30_000
 """Items, or people where they are fewer, up to which all weights are learned by default."""
@@ -73,8 +74,8 @@ class EASE(ItemWeights):
     """
 
     l2: float | None = hyper(
-        None, f"regularisation: larger trusts popular items more; default: {USUAL:g} times the "
-        "mean squared weight of an interaction times the root of how many an item has",
+        None, f"regularisation: larger trusts popular items more; default: {USUAL:g} "
+        "x interactions a person x root of interactions an item x their mean squared weight",
         above=0, search=(10, 3000), log=True,
     )  # fmt: skip
     k: int | None = hyper(
@@ -183,9 +184,9 @@ class EASE(ItemWeights):
 
 def _usual(x: CSR) -> float:
     """Return the default of l2: it grows with the weights as X'X does, and slower than the data."""
-    items = np.count_nonzero(np.bincount(x.indices))
+    people, items = np.count_nonzero(np.diff(x.indptr)), np.count_nonzero(np.bincount(x.indices))
     squared = float(np.square(x.data, dtype=np.float64).mean())
-    return USUAL * squared * float(np.sqrt(x.nnz / items))
+    return float(USUAL * x.nnz / people * np.sqrt(x.nnz / items) * squared)
 
 
 def _form(kept: Sequence[Any]) -> Form:

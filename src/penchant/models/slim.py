@@ -42,11 +42,11 @@ class SLIM(ItemWeights):
     """
 
     l1: float = hyper(
-        3.0, "regularisation that makes weights 0: larger leaves fewer", at_least=0,
+        1.0, "regularisation that makes weights 0: larger leaves fewer", at_least=0,
         search=(0.1, 30), log=True,
     )  # fmt: skip
     l2: float = hyper(
-        300.0, "regularisation: larger spreads a score over more items", above=0,
+        100.0, "regularisation: larger spreads a score over more items", above=0,
         search=(10, 3000), log=True,
     )  # fmt: skip
     positive: bool = hyper(True, "no item speaks against another")

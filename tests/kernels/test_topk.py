@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from naive_ranking import top_k as naive
 from penchant.kernels import topk
-from penchant.kernels.topk import top_k
+from penchant.kernels.topk import kth_largest, top_k
 
 NONE = (np.empty(0, np.int64), np.empty(0, np.int32))
 ALL = np.empty(0, np.bool_)
@@ -78,3 +78,14 @@ def test_nothing_to_choose_from(shape):
     assert codes.shape == values.shape == (shape[0], 3)
     assert (codes == -1).all()
     assert np.isnan(values).all()
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=40), st.data())
+@settings(max_examples=100, deadline=None)
+def test_kth_largest_is_that_of_a_sort(numbers, data):
+    k = data.draw(st.integers(1, len(numbers)))
+    values = np.array([*numbers, 99], np.float32)  # what is beyond the size does not count
+    before = values.copy()
+    found = kth_largest(values, len(numbers), k, np.empty_like(values))
+    assert found == sorted(numbers, reverse=True)[k - 1]
+    np.testing.assert_array_equal(values, before)

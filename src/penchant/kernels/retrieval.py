@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from penchant.kernels.threads import run
 from penchant.kernels.tiles import COLUMNS, ROWS, lowest_bit, reaches
-from penchant.kernels.topk import in_order, push
+from penchant.kernels.topk import in_order, kth_largest, push
 
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -336,30 +336,7 @@ def _offered(value, code, size, s, c):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _raised(found, codes, size, k, slack, scratch):  # type: ignore[no-untyped-def]
     """Drop what cannot be among the k best, and return the new bar and how many are left."""
-    for m in range(size):
-        scratch[m] = found[m]
-    lo = 0
-    hi = size - 1
-    while lo < hi:  # Hoare's quickselect, for the k-th largest
-        pivot = scratch[(lo + hi) >> 1]
-        i = lo
-        j = hi
-        while i <= j:
-            while scratch[i] > pivot:
-                i += 1
-            while scratch[j] < pivot:
-                j -= 1
-            if i <= j:
-                scratch[i], scratch[j] = scratch[j], scratch[i]
-                i += 1
-                j -= 1
-        if k - 1 <= j:
-            hi = j
-        elif k - 1 >= i:
-            lo = i
-        else:
-            break
-    low = np.float64(scratch[k - 1]) - 3 * slack - 1e-37
+    low = np.float64(kth_largest(found, size, k, scratch)) - 3 * slack - 1e-37
     bar = np.float32(low - abs(low) * 1.2e-7)
     left = 0
     for m in range(size):

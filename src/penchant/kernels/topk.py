@@ -161,3 +161,30 @@ def sift(value, code, size, s, c):  # type: ignore[no-untyped-def]
         at = child
     value[at] = s
     code[at] = c
+
+
+@njit(nogil=True, cache=True)
+def kth_largest(values, size, k, scratch):  # type: ignore[no-untyped-def]
+    """Return the k-th largest of the first ``size`` values, which stay (Hoare's quickselect)."""
+    for m in range(size):
+        scratch[m] = values[m]
+    lo, hi = 0, size - 1
+    while lo < hi:
+        pivot = scratch[(lo + hi) >> 1]
+        i, j = lo, hi
+        while i <= j:
+            while scratch[i] > pivot:
+                i += 1
+            while scratch[j] < pivot:
+                j -= 1
+            if i <= j:
+                scratch[i], scratch[j] = scratch[j], scratch[i]
+                i += 1
+                j -= 1
+        if k - 1 <= j:
+            hi = j
+        elif k - 1 >= i:
+            lo = i
+        else:
+            break
+    return scratch[k - 1]

@@ -62,8 +62,8 @@ def epoch(met, users, items, biases, rng, blocks, cuts, rate, l2, draws, ranked,
 
 
 def told(weights, items):
-    """What a person is placed by: the sum of vectors by weight, over the weights' length."""
-    length = math.sqrt(sum(float(w) ** 2 for w in weights))
+    """What a person is placed by: the sum of vectors by weight, less the more there are."""
+    length = sum(map(float, weights)) ** 0.5 * sum(float(w) ** 2 for w in weights) ** 0.25
     return sum(float(w) * y for w, y in zip(weights, items.astype(float), strict=True)) / length
 
 

@@ -22,7 +22,7 @@ class Factored(Recommender):
     """A model with a vector for each item, and of people only how their history places them.
 
     A person's vector is linear in what they met: ``origin_ + z @ turn_``, where z is the sum of
-    the vectors of what they met, by weight, over the root of the sum of squared weights.
+    the vectors of what they met, by weight, over a length of the weights (`placement.sums`).
     """
 
     item_factors_: NDArray[np.float32]
@@ -93,7 +93,7 @@ class Factored(Recommender):
         x = self._evidence(own)
         target = self.item_factors_[mine].astype(np.float64)
         amounts = self.item_factors_[x.indices] @ (self.turn_ @ target)
-        amounts *= x.data / np.sqrt(x.data.astype(np.float64) @ x.data)
+        amounts *= x.data / placement.length(x.data)
         base = float(self.origin_ @ target)
         ids = own.items.decode(x.indices)
         shares = [

@@ -70,7 +70,7 @@ class EASE(ItemWeights):
     >>> len(model.recommend(data.queries(users=[0]), k=3).ids()[0])
     3
     >>> pt.EASE(l2=50.0, item_columns=("genres",)).fit(data).similar([8], k=1).ids()
-    [[68]]
+    [[4]]
     """
 
     l2: float | None = hyper(

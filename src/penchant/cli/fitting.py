@@ -24,6 +24,7 @@ class Name(StrEnum):
     """The models that can be asked for by name."""
 
     POPULARITY = "popularity"
+    POPULARITY_RECENT = "popularity-recent"
     ITEM_KNN = "item-knn"
     USER_KNN = "user-knn"
     ALS = "als"
@@ -34,6 +35,9 @@ class Name(StrEnum):
     SLIM = "slim"
     RP3BETA = "rp3beta"
     P3ALPHA = "p3alpha"
+    GRAPH_FILTER = "graph-filter"
+    MARKOV_CHAIN = "markov-chain"
+    SEQUENTIAL_RULES = "sequential-rules"
     BIASES = "biases"
     SVD = "svd"
     SVDPP = "svdpp"
@@ -46,8 +50,9 @@ class Name(StrEnum):
 
 
 MODELS = (
-    "popularity: the same for all; item-knn, user-knn: neighbours; als, bpr, warp, logistic-mf: "
-    "matrix factorization; ease, slim: linear; rp3beta, p3alpha: random walks; content-based: from "
+    "popularity, popularity-recent: the same for all; item-knn, user-knn: neighbours; als, bpr, "
+    "warp, logistic-mf: matrix factorization; ease, slim: linear; rp3beta, p3alpha: random walks; graph-filter: what "
+    "is smooth; markov-chain, sequential-rules: what follows what; content-based: from "
     "what is known of the items; hybrid: several weighted, also for people and items nothing is "
     "known of. To predict ratings: biases, svd, svdpp, nmf, slope-one, co-clustering, bayesian-fm, "
     "and item-knn and user-knn with --set target=rating."
@@ -251,6 +256,8 @@ def named(
         "logistic-mf": penchant.LogisticMF,
         "slim": penchant.SLIM, "rp3beta": penchant.RP3beta,
         "p3alpha": penchant.P3alpha, "content-based": penchant.ContentBased,
+        "popularity-recent": penchant.PopularityRecent, "graph-filter": penchant.GraphFilter,
+        "markov-chain": penchant.MarkovChain, "sequential-rules": penchant.SequentialRules,
         "biases": penchant.Biases, "svd": penchant.SVD, "svdpp": penchant.SVDpp,
         "nmf": penchant.NMF, "slope-one": penchant.SlopeOne,
         "co-clustering": penchant.CoClustering, "bayesian-fm": penchant.BayesianFM,

@@ -130,7 +130,7 @@ def held(name: str, users: NDArray[Any], items: NDArray[Any], people: int = 4000
 def synthetic(size: str, **shape: Any) -> Held:
     """Return made-up interactions: 4 million in full."""
     pairs = power_law(**SHAPES[size] | shape)
-    return held("synthetic", pairs.users, pairs.items)
+    return held("synthetic", pairs.users, pairs.items, people=1500 if size == "quick" else 4000)
 
 
 def ml_1m() -> Held | None:

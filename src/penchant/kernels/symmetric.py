@@ -85,6 +85,7 @@ def nearest_columns(columns: CSR, k: int, scale: Scale) -> CSR:
     np.cumsum(np.bincount(columns.indices, minlength=columns.columns), out=indptr[1:])
     indices, data = _ordered(columns.indptr, columns.indices, columns.data, order, indptr)
     starts, rows, offsets, work = _visits(indptr, indices, blocks)
+    constant = _constant(indptr, data)
     k = min(k, max(count - 1, 1))
     room = _room(indptr, indices, count, k)
     near, values = np.empty(room[-1], np.int32), np.empty(room[-1], np.float32)
@@ -93,17 +94,18 @@ def nearest_columns(columns: CSR, k: int, scale: Scale) -> CSR:
     scales = [np.pad(one[order], (0, len(bars) - count)) for one in scale[:4]]
     sizes = np.arange(blocks, 0, -1) * TILE
     sums = _aligned(min(int(sizes.sum()), max(BUFFER // 4, AT_LEAST * blocks * TILE)))
+    met = np.empty(len(sums) // TILE, np.bool_)
     first = 0
     while first < blocks:
         tiles = np.append(0, np.cumsum(sizes[first:]))
         last = first + int(np.searchsorted(tiles, len(sums), "right")) - 1
         run(
             _sums, work[first : last + 1], first, tiles, starts, rows, offsets, indptr, indices,
-            data, _constant(indptr, data), sums, least=LEAST,
+            data, constant, sums, met, least=LEAST,
         )  # fmt: skip
         run(
-            _look, _looks(first, last, blocks), first, last, tiles, sums, *scales, *scale[4:], k,
-            room, found, bars, near, values, least=LEAST,
+            _look, _looks(first, last, blocks), first, last, tiles, sums, met, *scales, *scale[4:],
+            k, room, found, bars, near, values, least=LEAST,
         )  # fmt: skip
         first = last
     run(_best, count, k, room, found, near, values)
@@ -320,15 +322,33 @@ def _constant(indptr, data):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _sums(  # type: ignore[no-untyped-def]
-    lo, hi, first, tiles, starts, rows, offsets, indptr, indices, data, constant, sums
+    lo, hi, first, tiles, starts, rows, offsets, indptr, indices, data, constant, sums, met
 ):
-    """Sum the products of the columns of a block with those of the block and behind it."""
+    """Sum the products of the columns of a block with those of the block and behind it.
+
+    ``met`` says of which tiles there are sums: where rows reach few of them, the others are not
+    even set to 0.
+    """
     lanes = np.zeros(LANES, np.float32)
     for block in range(first + lo, first + hi):
         base = block * LANES
         top = tiles[block - first]
-        for n in range(tiles[block - first], tiles[block - first + 1]):
-            sums[n] = 0
+        end = tiles[block - first + 1]
+        many = 0
+        for visit in range(starts[block], starts[block + 1]):
+            many += indptr[rows[visit] + 1] - indptr[rows[visit]] - offsets[visit]
+        whole = many * LANES > end - top
+        met[top // TILE : end // TILE] = whole
+        if whole:
+            sums[top:end] = 0
+        else:
+            for visit in range(starts[block], starts[block + 1]):
+                r = rows[visit]
+                for e in range(indptr[r] + offsets[visit], indptr[r + 1]):
+                    tile = top // TILE + (indices[e] - base) // LANES
+                    if not met[tile]:
+                        met[tile] = True
+                        sums[tile * TILE : (tile + 1) * TILE] = 0
         for visit in range(starts[block], starts[block + 1]):
             later = min(visit + AHEAD, len(rows) - 1)
             for line in range(4):
@@ -355,7 +375,7 @@ def _sums(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _look(  # type: ignore[no-untyped-def]
-    lo, hi, first, last, tiles, sums, times_i, times_j, plus_i, plus_j, both, rest, k,
+    lo, hi, first, last, tiles, sums, met, times_i, times_j, plus_i, plus_j, both, rest, k,
     room, found, bars, near, values,
 ):  # fmt: skip
     """Let the columns of each block look for near ones in the tiles of blocks first to last."""
@@ -370,6 +390,8 @@ def _look(  # type: ignore[no-untyped-def]
                 at = tiles[other - first] + (mine - other) * TILE
             else:
                 at = tiles[mine - first] + (other - mine) * TILE
+            if not met[at // TILE]:
+                continue
             i0, j0 = mine * LANES, other * LANES
             if other < mine:
                 mask = above(

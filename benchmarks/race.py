@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 
 import environment
 import numpy as np
+import plot
+import table
 from record import markdown, record
 from threadpoolctl import threadpool_limits
 
@@ -272,6 +274,9 @@ def main(name: str, races: Races, note: str) -> None:
     if asked.size != "smoke" and asked.libraries is None:
         text = f"{note} Size: {asked.size}. {THREADS} threads for every library."
         print(record(name, rows, text, folder="" if asked.size == "full" else asked.size))
+    if asked.size == "full" and asked.libraries is None:
+        plot.main()
+        table.main()
 
 
 if __name__ == "__main__":

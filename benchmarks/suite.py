@@ -32,7 +32,17 @@ RACES = (
 """Beside peers; each has ``races(size)``."""
 SIZED = ("memory", "latency")
 """Without peers; they take ``--size`` too."""
-OTHERS = ("topn", "accuracy", "last_out", "ratings", "fm", "fm_ml1m", "feedback", "preparation")
+OTHERS = (
+    "topn",
+    "accuracy",
+    "last_out",
+    "models",
+    "ratings",
+    "fm",
+    "fm_ml1m",
+    "feedback",
+    "preparation",
+)
 """In full alone."""
 APART = ("scale",)
 """Run by hand: they take longer than all the others."""

@@ -93,8 +93,7 @@ class BPR(_Pairwise):
 
     Only item vectors are kept, and the linear map that tells, best over the training table, a
     person's vector from the sum of the vectors of what they met. Whoever asks, known or not, is
-    placed by it, so that the last click counts at once; docs/models/bpr.md shows that lists get
-    better by it, not worse.
+    placed by it, so that the last click counts at once (docs/models/bpr.md has the numbers).
 
     Reads the history and its values. A history without evidence, and items nobody met, are NaN.
 

@@ -35,7 +35,7 @@ GROUP = 32
 """Panels of items between two looks at who is done."""
 SPARE = 32
 """Candidates kept beyond 2 k before the worst are dropped."""
-HEAD = 4
+HEAD = 8
 """One in so many axes is summed before a tile is first compared."""
 UNIT = 1.01 * 2.0**-24
 """What rounding to 32 bits changes at most, relatively, and a little more."""

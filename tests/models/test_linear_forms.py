@@ -169,3 +169,13 @@ def test_what_32_bits_cannot_hold_is_solved_in_64():
 )
 def test_the_law_of_models(model):
     check_recommender(model)
+
+
+def test_the_penalty_grows_with_the_data_by_default():
+    """By hand: 2 people, 3 items, 4 pairs that weigh 2: 0.6 x 4/2 x sqrt(4/3) x 2^2."""
+    table = {"user": [1, 1, 1, 2], "item": [1, 2, 3, 1], "kind": ["buy"] * 4}
+    data = pt.Dataset.of(table, feedback=pt.Feedback(weights={"buy": 2.0}))
+    model = pt.EASE().fit(data)
+    assert float(model.l2_) == pytest.approx(0.6 * 2 * (4 / 3) ** 0.5 * 4)
+    same = pt.EASE(l2=float(model.l2_)).fit(data)
+    np.testing.assert_array_equal(model.score(data.queries()), same.score(data.queries()))

@@ -53,9 +53,9 @@ MODELS = (
     "popularity, popularity-recent: the same for all; item-knn, user-knn: neighbours; als, bpr, "
     "warp, logistic-mf: matrix factorization; ease, slim: linear; rp3beta, p3alpha: random walks; "
     "graph-filter: what is smooth; markov-chain, sequential-rules: what follows what; "
-    "content-based: from what is known of the items; hybrid: several weighted, also for people and items nothing is "
-    "known of. To predict ratings: biases, svd, svdpp, nmf, slope-one, co-clustering, bayesian-fm, "
-    "and item-knn and user-knn with --set target=rating."
+    "content-based: from what is known of the items; hybrid: several weighted, also "
+    "for people and items nothing is known of. To predict ratings: biases, svd, svdpp, nmf, "
+    "slope-one, co-clustering, bayesian-fm, and item-knn and user-knn with --set target=rating."
 )
 Set = Annotated[
     list[str] | None,

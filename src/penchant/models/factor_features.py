@@ -46,8 +46,8 @@ class Sharing:
 
     def right(self, told: CSR) -> NDArray[np.float64]:
         """Return (rows, f), what they add to the b of rows."""
-        total: NDArray[np.float64] = told.to_scipy() @ self.vectors.astype(np.float64)
-        return self.weight * total
+        total = told.to_scipy() @ self.vectors.astype(np.float64)
+        return np.asarray(self.weight * total, np.float64)
 
     def pull(self, told: CSR) -> als.Pull:
         """Return both for training, in 32 bits."""

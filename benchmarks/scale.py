@@ -1,6 +1,6 @@
-"""ALS on up to 100 million interactions: seconds and peak memory, from a table to lists for everyone.
+"""ALS on up to 100 million interactions, from a table to lists for everyone: seconds and memory.
 
-    python benchmarks/scale.py                      # 1, 10 and 100 million; half an hour on 2 cores
+    python benchmarks/scale.py                      # 1, 10 and 100 million; half an hour, 2 cores
     python benchmarks/scale.py --millions 1 10
 
 Each size is 20,000 users, 2,000 items and a million interactions, times ``--millions``. Every step

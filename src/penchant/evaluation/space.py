@@ -63,8 +63,8 @@ def declared(model: Recommender) -> Space:
 
     A field with a ``search`` range is searched there; one with a few named values, or true and
     false, among those; not one that says it is not worth it, or that changes nothing beside the
-    model's other settings. Values that the model refuses beside its other settings, or that change what
-    its scores mean, are left out, and so is a field that has one value left. Names of a part's
+    model's other settings. Values that the model refuses beside its other settings, or that change
+    what its scores mean, are left out, and so is a field that has one value left. Names of a part's
     fields begin with its number: "0.l2".
     """
     found: Space = {}

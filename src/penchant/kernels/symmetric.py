@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from penchant.kernels.csr import CSR, stretches
 from penchant.kernels.threads import run
+from penchant.kernels.topk import kth_largest
 
 LANES = 8
 """Columns whose sums are made together, one in each lane of a vector of 32-bit numbers."""
@@ -435,28 +436,7 @@ def _best(lo, hi, k, room, found, near, values):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _keep_best(near, values, size, k, spare):  # type: ignore[no-untyped-def]
     """Move the k best to the front, in the order they stand, and return the worst of them."""
-    for n in range(size):
-        spare[n] = values[n]
-    low, high = 0, size - 1
-    while low < high:  # The k-th largest to the k-th place, as in Hoare's quickselect.
-        pivot = spare[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while spare[i] > pivot:
-                i += 1
-            while spare[j] < pivot:
-                j -= 1
-            if i <= j:
-                spare[i], spare[j] = spare[j], spare[i]
-                i += 1
-                j -= 1
-        if k - 1 <= j:
-            high = j
-        elif k - 1 >= i:
-            low = i
-        else:
-            break
-    worst = spare[k - 1]
+    worst = kth_largest(values, size, k, spare)
     equals = k
     for n in range(size):
         equals -= values[n] > worst

@@ -56,8 +56,7 @@ class Sharing:
     def alone(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (rows, f) A^-1 right, for rows of which nothing but features is known."""
         a = self.gram() + self.ridge * np.eye(self.vectors.shape[1])
-        solved: NDArray[np.float64] = np.linalg.solve(a, right.T).T
-        return solved
+        return np.asarray(np.linalg.solve(a, right.T).T, np.float64)
 
 
 def sharing(vectors: Vectors, *, weight: float, l2: float, nu: float) -> Sharing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,27 +19,14 @@ from penchant.recommender import Codes, Recommender, Scores, alike, column_score
 Amounts = NDArray[np.float64]
 
 
-class Factored(Recommender):
-    """A model with a vector for each item, and of people only how their history places them.
-
-    A person's vector is linear in what they met: ``origin_ + z @ turn_``, where z is the sum of
-    the vectors of what they met, by weight, over a length of the weights (`placement.sums`).
-    """
+class ItemVectors(Recommender):
+    """A model with a vector for each item: an item's score is its product with the asker's."""
 
     item_factors_: NDArray[np.float32]
-    turn_: Amounts
-    origin_: Amounts
 
-    def _learn(self, met: CSR, items: NDArray[np.float32], people: NDArray[np.float32]) -> None:
-        """Learn these item vectors, and to tell the people's vectors from what they met."""
-        self.turn_, self.origin_ = placement.placement(met, items, people)
-        known = np.bincount(met.indices, minlength=met.columns) > 0
-        self.item_factors_ = np.where(known[:, None], items, np.float32(np.nan))
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """The history, and what was recorded in it."""
-        return frozenset({"history", "values"})
+    @abstractmethod
+    def _people(self, queries: Queries) -> Amounts:
+        """Return (q, d) the vectors of who asks; NaN without evidence."""
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         people = self._people(queries)
@@ -47,13 +35,6 @@ class Factored(Recommender):
         scores = als.products(people, self.item_factors_[items])
         scores[:, items < 0] = np.nan
         return scores
-
-    def _people(self, queries: Queries) -> Amounts:
-        """Return (q, d) the vectors of who asks; NaN without evidence."""
-        x = self._evidence(queries)
-        vectors = self.origin_ + placement.sums(x, self.item_factors_) @ self.turn_
-        vectors[np.diff(x.indptr) == 0] = np.nan
-        return np.asarray(vectors)
 
     def _evidence(self, queries: Queries) -> CSR:
         """Return what the histories weigh, without items that have no vector."""
@@ -64,11 +45,11 @@ class Factored(Recommender):
         return CSR.from_pairs(x.row_numbers()[met], x.indices[met], x.data[met], x.shape)
 
     def user_vectors(self, queries: Queries) -> NDArray[np.float32]:
-        """Return (q, d) the vectors of who asks, from their histories; NaN without evidence."""
+        """Return (q, d) the vectors of who asks; NaN without evidence."""
         return self._people(self._own(queries)).astype(np.float32)
 
     def item_vectors(self) -> NDArray[np.float32]:
-        """Return (items, d), NaN for items nobody met."""
+        """Return (items, d), NaN for items of which nothing is known."""
         self._trained()
         return self.item_factors_
 
@@ -83,6 +64,42 @@ class Factored(Recommender):
             queries, k, rules, factors=self.item_factors_, items=self._trained().items,
             vectors=lambda block: self._people(self._own(block)),
         )  # fmt: skip
+
+    def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
+        """Return the k items whose vectors point most the same way (cosine)."""
+        training = self._trained()
+        lengths = np.linalg.norm(self.item_factors_, axis=1, keepdims=True)
+        directions = self.item_factors_ / np.maximum(lengths, np.finfo(np.float32).tiny)
+        return alike(training, items, k, lambda codes: directions[codes] @ directions.T, self.name)
+
+
+class Factored(ItemVectors):
+    """A model with a vector for each item, and of people only how their history places them.
+
+    A person's vector is linear in what they met: ``origin_ + z @ turn_``, where z is the sum of
+    the vectors of what they met, by weight, over a length of the weights (`placement.sums`).
+    """
+
+    turn_: Amounts
+    origin_: Amounts
+
+    def _learn(self, met: CSR, items: NDArray[np.float32], people: NDArray[np.float32]) -> None:
+        """Learn these item vectors, and to tell the people's vectors from what they met."""
+        self.turn_, self.origin_ = placement.placement(met, items, people)
+        known = np.bincount(met.indices, minlength=met.columns) > 0
+        self.item_factors_ = np.where(known[:, None], items, np.float32(np.nan))
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The history, and what was recorded in it."""
+        return frozenset({"history", "values"})
+
+    def _people(self, queries: Queries) -> Amounts:
+        """Return (q, d) the vectors of who asks; NaN without evidence."""
+        x = self._evidence(queries)
+        vectors = self.origin_ + placement.sums(x, self.item_factors_) @ self.turn_
+        vectors[np.diff(x.indptr) == 0] = np.nan
+        return np.asarray(vectors)
 
     def explain(self, query: Queries, item: int) -> Explanation:
         """Explain an item code: a base, and the exact amount that each item of the history adds."""
@@ -100,10 +117,3 @@ class Factored(Recommender):
             Share("history", one, float(amount)) for one, amount in zip(ids, amounts, strict=True)
         ]
         return self._explained(query, item, base, shares, score)
-
-    def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
-        """Return the k items whose vectors point most the same way (cosine)."""
-        training = self._trained()
-        lengths = np.linalg.norm(self.item_factors_, axis=1, keepdims=True)
-        directions = self.item_factors_ / np.maximum(lengths, np.finfo(np.float32).tiny)
-        return alike(training, items, k, lambda codes: directions[codes] @ directions.T, self.name)

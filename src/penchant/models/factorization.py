@@ -22,19 +22,14 @@ from penchant.kernels import als, als_blocks, als_exact
 from penchant.kernels.csr import CSR
 from penchant.models.factor_features import Sharing, shared, sharing
 from penchant.models.factor_updates import Before, New, improved, lengthened, some_rows
+from penchant.models.factored import ItemVectors
 from penchant.models.fm_evidence import encoded, encoder_of
 from penchant.parameters import hyper
 from penchant.queries import Queries
-from penchant.ranking import EVERYTHING, Recommendations, Rules, nearest
 from penchant.recommender import (
-    Codes,
     Epoch,
     OnEpoch,
-    Recommender,
-    Scores,
     Training,
-    alike,
-    column_scores,
     settings,
 )
 
@@ -45,7 +40,7 @@ ROUNDS = 2
 
 
 @dataclass(kw_only=True)
-class ALS(Recommender):
+class ALS(ItemVectors):
     """Factor the table of who met what into vectors, trusting what was met more than what was not.
 
     Minimises, over user vectors x_u and item vectors y_i,
@@ -262,28 +257,12 @@ class ALS(Recommender):
         if len(cold):
             self.item_factors_[cold] = of_items.alone(of_items.right(some_rows(told[1], cold)))
 
-    def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        vectors = self._vectors(queries)
-        if items is None or items.ndim == 2:
-            return column_scores(als.products(vectors, self.item_factors_), items)
-        scores = als.products(vectors, self.item_factors_[items])
-        scores[:, items < 0] = np.nan
-        return scores
-
-    def _evidence(self, queries: Queries) -> CSR:
-        """Return what the histories weigh, without items that have no vector."""
-        x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
-        known = ~np.isnan(self.item_factors_[x.indices, 0])
-        if known.all():
-            return x
-        return CSR.from_pairs(x.row_numbers()[known], x.indices[known], x.data[known], x.shape)
-
     def _told(self, queries: Queries) -> CSR:
         """Return queries x features of who asks."""
         encoder = Encoder(self.user_encoder_)
         return encoded(encoder, queries.user_features, len(queries))
 
-    def _vectors(self, queries: Queries) -> NDArray[np.float64]:
+    def _people(self, queries: Queries) -> NDArray[np.float64]:
         """Return (q, f) the vectors of who asks; NaN for those of whom nothing is known."""
         x = self._evidence(queries)
         if not self.user_columns:
@@ -313,27 +292,6 @@ class ALS(Recommender):
         """Return (q, f), solved for from what the histories weigh; ``how`` as in ``fold_in``."""
         ridge = self._ridge(als.row_sums(x), int(self.sizes_[1]))
         return als_exact.fold_in(x, self.item_factors_, self.user_gram_, ridge, right=right, **how)
-
-    def user_vectors(self, queries: Queries) -> NDArray[np.float32]:
-        """Return (q, factors) the vectors of who asks, solved for; NaN without evidence."""
-        return self._vectors(self._own(queries)).astype(np.float32)
-
-    def item_vectors(self) -> NDArray[np.float32]:
-        """Return (items, factors), NaN for items nobody met."""
-        self._trained()
-        return self.item_factors_
-
-    @property
-    def recall(self) -> float:
-        """All of the best items are found."""
-        return 1.0
-
-    def retrieve(self, queries: Queries, k: int, rules: Rules = EVERYTHING) -> tuple[Codes, Scores]:
-        """Return the k best items of each query and their scores; few others are scored."""
-        return nearest(
-            queries, k, rules, factors=self.item_factors_, items=self._trained().items,
-            vectors=lambda block: self._vectors(self._own(block)),
-        )  # fmt: skip
 
     def explain(self, query: Queries, item: int) -> Explanation:
         """Explain an item code: what each item of the history adds.
@@ -423,7 +381,7 @@ class ALS(Recommender):
         spread = self.spread_ / (self.item_weights_.sum() - events.data.sum(dtype=np.float64))
         others = self.user_gram_ - self.unobserved * als.gram(old)
         for _ in range(ROUNDS):
-            people = np.nan_to_num(self._vectors(told.queries)).astype(np.float32)
+            people = np.nan_to_num(self._people(told.queries)).astype(np.float32)
             better = improved(before, events, people, self.item_gram_, spread)
             self.item_factors_[met] = better
             self.user_gram_ = others + self.unobserved * als.gram(better)
@@ -470,10 +428,3 @@ class ALS(Recommender):
         model._learn(data, np.random.default_rng(seed), on_epoch, epochs, start)
         model._seal()
         return model
-
-    def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
-        """Return the k items whose vectors point most the same way (cosine)."""
-        training = self._trained()
-        lengths = np.linalg.norm(self.item_factors_, axis=1, keepdims=True)
-        directions = self.item_factors_ / np.maximum(lengths, np.finfo(np.float32).tiny)
-        return alike(training, items, k, lambda codes: directions[codes] @ directions.T, self.name)

@@ -49,6 +49,9 @@ bench-smoke: .venv-bench/bench.stamp
 bench-all: .venv-bench-all/bench.stamp
 	@.venv-bench-all/bin/python benchmarks/suite.py
 
+# A peer without a wheel, which takes minutes to compile: make BUILT= leaves it out.
+BUILT ?= -r benchmarks/requirements-built.txt
+
 # What each target installs besides penchant itself: extras of pyproject.toml.
 .venv/demo.stamp: EXTRAS = demo
 .venv/test.stamp: EXTRAS = demo,frames,text,image,tune,weights,test
@@ -64,7 +67,7 @@ bench-all: .venv-bench-all/bench.stamp
   $(wildcard benchmarks/requirements*.txt) $(TREE) | %/bin/pip
 	@echo "Installing penchant and its peers into $*"
 	@$*/bin/python $(PIP) --no-deps -r benchmarks/requirements.txt -e . ./data/movielens
-	@$*/bin/python $(PIP) --no-deps -r benchmarks/requirements-built.txt >$*/built.log 2>&1 || \
+	@[ -z "$(BUILT)" ] || $*/bin/python $(PIP) --no-deps $(BUILT) >$*/built.log 2>&1 || \
 	  echo "cmfrec could not be compiled ($*/built.log): its race runs without it"
 	@if [ $* = .venv-bench-all ]; then \
 	  $*/bin/python $(PIP) -c benchmarks/requirements.txt torch==2.13.0 && \

@@ -64,7 +64,7 @@ def by_user(data: pt.Dataset, seed: int, validation: float | None) -> pt.split.S
 
 PROTOCOLS = {
     "ml-100k": Protocol(
-        pt.datasets.read, by_item, 0.25, (42, 43, 44, 45, 46),
+        pt.datasets.read, by_item, 0.1, (42, 43, 44, 45, 46),
         "a random quarter of each item's ratings is the test, five re-splits",
     ),
     "lastfm-2k": Protocol(

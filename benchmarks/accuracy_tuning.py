@@ -3,7 +3,7 @@
     PENCHANT_DATA=FOLDER python benchmarks/accuracy_tuning.py [DATA ...] [--minutes 2] [--model M]
 
 Writes settings/DATA.json, where settings of models that are not asked for stay as they were. The
-test is neither learned from nor asked: tuning sees the first split's training part, cut again in
+test is neither learned from nor asked: tuning sees the first split's training part, a tenth of which is held out in
 the same way.
 """
 

@@ -33,16 +33,8 @@ RACES = (
 SIZED = ("memory", "latency")
 """Without peers; they take ``--size`` too."""
 OTHERS = (
-    "topn",
-    "accuracy",
-    "last_out",
-    "models",
-    "ratings",
-    "fm",
-    "fm_ml1m",
-    "feedback",
-    "preparation",
-)
+    "accuracy", "last_out", "models", "ratings", "fm", "fm_ml1m", "feedback", "preparation",
+)  # fmt: skip
 """In full alone."""
 APART = ("scale",)
 """Run by hand: they take longer than all the others."""

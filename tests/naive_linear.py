@@ -38,3 +38,12 @@ def nearest_ridge(x, l2, k):
             a = x[:, near]
             b[near, j] = np.linalg.solve(a.T @ a + l2 * np.eye(len(near)), a.T @ x[:, j])
     return b
+
+
+def frequency_scaled(x, l2, nu):
+    """B with l2 (n_i / mean n)^nu on the diagonal, n_i what item i was met; all were met."""
+    met = x.sum(axis=0)
+    p = np.linalg.inv(x.T @ x + l2 * np.diag((met / met.mean()) ** nu))
+    b = np.eye(len(p)) - p / np.diag(p)
+    np.fill_diagonal(b, 0)
+    return b

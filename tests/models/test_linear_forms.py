@@ -8,7 +8,7 @@ import pytest
 
 import penchant as pt
 from naive_core import entries
-from naive_linear import added, inverted, nearest_ridge, stacked
+from naive_linear import added, frequency_scaled, inverted, nearest_ridge, stacked
 from penchant.errors import BadEvents, BadParameter
 from penchant.kernels.coordinate import gram_of, ridges, sparse_gram
 from penchant.kernels.csr import CSR
@@ -63,6 +63,28 @@ def test_side_information_is_as_in_the_paper(shape, side):
     for item in (0, shape[1] - 2):
         np.testing.assert_allclose(model.item_weights(history, item), b[:5, item], atol=2e-4)
     assert np.isnan(model.item_weights(history, shape[1] - 1)).all()
+
+
+@pytest.mark.parametrize("shape", [(9, 40), (60, 12)])
+def test_the_frequent_are_kept_small(shape):
+    x = random_rows(5, *shape, share=0.5)
+    user, item = zip(*entries(x), strict=True)
+    table = {"user": user, "item": item, "count": list(entries(x).values())}
+    data = pt.Dataset.of(table, feedback=pt.Feedback(by_value={"count": "linear"}))
+    model = pt.EASE(l2=5.0, nu=0.7).fit(data)
+    met = written_out(data.weights())
+    b = frequency_scaled(met, 5.0, 0.7)
+    scores = model.score(data.queries())
+    np.testing.assert_allclose(scores, met @ b, atol=2e-4 * np.abs(met @ b).max())
+    history = np.arange(6, dtype=np.int32)
+    np.testing.assert_allclose(model.item_weights(history, 3), b[:6, 3], atol=2e-4)
+    flat = pt.EASE(l2=5.0).fit(data).score(data.queries())
+    assert np.abs(scores - flat).max() > 0.01
+
+
+def test_the_frequent_are_kept_small_in_every_form():
+    for options in ({}, {"k": 9}, {"item_columns": ("genres",)}):
+        check_recommender(pt.EASE(l2=20.0, nu=0.5, **options))
 
 
 @pytest.mark.parametrize("side", ["stacked", "added"])

@@ -44,7 +44,10 @@ class EASE(ItemWeights):
 
     With X the users x items weights, P = (X'X + l2 I)^-1 and d = diag(P), the item-to-item weights
     are B = I - P / d (column j divided by d_j), so that B_jj = 0, and a history x scores x B
-    (Steck 2019, equations 8 and 9).
+    (Steck 2019, equations 8 and 9). With ``nu`` the penalty on what an item says of others
+    grows with how much it was met, n: l2 D takes the place of l2 I, D_ii = (n_i / mean n)^nu, as
+    Rendle et al. (RecSys 2022) do for factors. (Solved for X D^-1/2; B is D^-1/2 times that, times
+    D^1/2.)
 
     What is known of the items, the ``item_columns`` of the item table as in ``ContentBased``, makes
     items answerable that nobody met. With S the features x items, it is ``stacked`` under X, so
@@ -78,6 +81,10 @@ class EASE(ItemWeights):
         "x interactions a person x root of interactions an item x their mean squared weight",
         above=0, search=(10, 3000), log=True,
     )  # fmt: skip
+    nu: float = hyper(
+        0.0, "how much more the weights of the frequent are kept small: 0 no more, 1 in proportion",
+        at_least=0, at_most=2, search=(0, 1),
+    )  # fmt: skip
     k: int | None = hyper(
         None, f"only the k most alike (by cosine) may speak for an item; default: all, or {NEAR} "
         f"with more than {WHOLE} people and more than {WHOLE} items", at_least=1,
@@ -110,14 +117,16 @@ class EASE(ItemWeights):
             raise BadEvents("EASE needs at least one interaction that weighs something")
         l2 = _usual(x) if self.l2 is None else self.l2
         self.l2_ = np.array(l2)
+        self.scale_ = _scale(x, self.nu)
         if not self.item_columns:
-            self.by_events_ = self._solved(x, l2)
+            self.by_events_ = self._solved(_scaled(x, self.scale_), l2)
             return
         features = self._features(data)
         if self.side == "stacked":
-            self.by_events_ = self._solved(_stacked(x, features, self.side_weight), l2)
+            both = _stacked(x, features, self.side_weight)
+            self.by_events_ = self._solved(_scaled(both, self.scale_), l2)
         else:
-            self.by_events_ = self._solved(x, l2)
+            self.by_events_ = self._solved(_scaled(x, self.scale_), l2)
             self.by_features_ = self._solved(features, self.side_l2)
 
     def _features(self, data: Dataset) -> CSR:
@@ -163,7 +172,9 @@ class EASE(ItemWeights):
         return list(Dense(weights.astype(np.float32, copy=False), place))
 
     def _from_weights(self, x: CSR) -> Scores:
-        scores: Scores = _form(self.by_events_).scores(x)
+        scores: Scores = _form(self.by_events_).scores(_scaled(x, self.scale_))
+        if self.nu:
+            scores *= self.scale_
         if not hasattr(self, "by_features_"):
             return scores
         more = np.float32(self.side_weight) * _form(self.by_features_).scores(x)
@@ -175,6 +186,8 @@ class EASE(ItemWeights):
     def item_weights(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
         """Return (history,) float64: the learned weight from each history item to ``item``."""
         weights = _form(self.by_events_).to_item(history, item)
+        if self.nu:
+            weights *= self.scale_[item].astype(np.float64) / self.scale_[history]
         if not hasattr(self, "by_features_"):
             return weights
         more = self.side_weight * _form(self.by_features_).to_item(history, item)
@@ -187,6 +200,18 @@ def _usual(x: CSR) -> float:
     people, items = np.count_nonzero(np.diff(x.indptr)), np.count_nonzero(np.bincount(x.indices))
     squared = float(np.square(x.data, dtype=np.float64).mean())
     return float(USUAL * x.nnz / people * np.sqrt(x.nnz / items) * squared)
+
+
+def _scale(x: CSR, nu: float) -> NDArray[np.float32]:
+    """Return (items,) the root of how much more each item's weights are penalised than usual."""
+    met = np.bincount(x.indices, x.data, x.columns)
+    known = met[met > 0]
+    return ((np.maximum(met, known.min()) / known.mean()) ** (nu / 2)).astype(np.float32)
+
+
+def _scaled(x: CSR, scale: NDArray[np.float32]) -> CSR:
+    """Return x with its columns divided."""
+    return CSR(x.indptr, x.indices, x.data / scale[x.indices], x.columns)
 
 
 def _form(kept: Sequence[Any]) -> Form:

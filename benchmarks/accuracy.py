@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from record import found, local_data, markdown, record
@@ -40,39 +40,46 @@ class Protocol:
 
     Parameters
     ----------
-    cut : data, seed and validation share (None: none) to a split; the test is the same with both.
-    validation : how much of what is not test is held out to tune by.
+    by : of whose events a part is held out, "user" or "item".
+    test, validation : how much of all is the test, and of the rest is held out to tune by.
+    cuts : how often that is done, each time anew, for a tuning by the mean.
     seeds : of the splits whose mean is reported.
     """
 
     read: Callable[[Path], pt.Dataset]
-    cut: Callable[[pt.Dataset, int, float | None], pt.split.Split]
+    by: Literal["user", "item"]
+    test: float
     validation: float
+    cuts: int
     seeds: tuple[int, ...]
     note: str
 
+    def split(self, data: pt.Dataset, seed: int) -> pt.split.Split:
+        """Hold out the test. Means are over people in both parts, as in the protocols."""
+        split = pt.split.random(data, self.test, by=self.by, rng=seed)
+        return replace(split, test=split.test.where(split.test.queries.histories.lengths > 0))
 
-def by_item(data: pt.Dataset, seed: int, validation: float | None) -> pt.split.Split:
-    split = pt.split.random(data, 0.25, by="item", rng=seed, validation=validation)
-    # Means are over people in both parts, as in the protocol.
-    return replace(split, test=split.test.where(split.test.queries.histories.lengths > 0))
-
-
-def by_user(data: pt.Dataset, seed: int, validation: float | None) -> pt.split.Split:
-    return pt.split.random(data, 0.1, by="user", rng=seed, validation=validation)
+    def tuning(self, data: pt.Dataset) -> list[pt.split.Split]:
+        """Hold out some of what is not the test of the first split, ``cuts`` times."""
+        whole = self.split(data, self.seeds[0])
+        parts = [
+            pt.split.random(whole.train, self.validation, by=self.by, rng=n)
+            for n in range(self.cuts)
+        ]
+        return [replace(whole, train=part.train, validation=part.test) for part in parts]
 
 
 PROTOCOLS = {
     "ml-100k": Protocol(
-        pt.datasets.read, by_item, 0.1, (42, 43, 44, 45, 46),
+        pt.datasets.read, "item", 0.25, 0.1, 3, (42, 43, 44, 45, 46),
         "a random quarter of each item's ratings is the test, five re-splits",
     ),
     "lastfm-2k": Protocol(
-        lambda folder: pt.datasets.read(folder / "user_artists.dat"), by_user, 1 / 9, (0,),
+        lambda folder: pt.datasets.read(folder / "user_artists.dat"), "user", 0.1, 1 / 9, 1, (0,),
         "a random tenth of each person's artists is the test, a ninth of the rest the validation",
     ),
     "douban-implicit": Protocol(
-        lambda folder: pt.datasets.read(folder / "interactions.parquet"), by_user, 1 / 9, (0,),
+        lambda folder: pt.datasets.read(folder / "interactions.parquet"), "user", 0.1, 1 / 9, 1, (0,),
         "a random tenth of each person's items is the test, a ninth of the rest the validation",
     ),
 }  # fmt: skip
@@ -100,7 +107,7 @@ def measured(data: str, names: list[str]) -> list[dict[str, Any]]:
     """Return a row for each version of each model."""
     protocol = PROTOCOLS[data]
     whole = protocol.read(local_data(data))
-    splits = {seed: protocol.cut(whole, seed, None) for seed in protocol.seeds}
+    splits = {seed: protocol.split(whole, seed) for seed in protocol.seeds}
     rows, each = [], []
     for name, kind, model in versions(data, names):
         values, seconds = [], []

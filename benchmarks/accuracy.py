@@ -79,7 +79,8 @@ PROTOCOLS = {
         "a random tenth of each person's artists is the test, a ninth of the rest the validation",
     ),
     "douban-implicit": Protocol(
-        lambda folder: pt.datasets.read(folder / "interactions.parquet"), "user", 0.1, 1 / 9, 1, (0,),
+        lambda folder: pt.datasets.read(folder / "interactions.parquet"),
+        "user", 0.1, 1 / 9, 1, (0,),
         "a random tenth of each person's items is the test, a ninth of the rest the validation",
     ),
 }  # fmt: skip

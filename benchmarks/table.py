@@ -52,7 +52,7 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
     """Return the columns a reader needs; a ratio whose answers are not level is none."""
     kept = {key: value for key, value in row.items() if key not in PLAIN}
     if row.get("level") is False:
-        kept["times penchant"] = f"{row['times penchant']} (not as good)"
+        kept["times penchant"] = f"{row['times penchant']} (ours not as good)"
     if "target" in kept:
         kept["target"] = f"{kept['target']:.3g}"
     return kept

@@ -114,8 +114,8 @@ def explain(
         )  # fmt: skip
     if not isinstance(loaded, Explains):
         raise Incompatible(
-            f"{loaded.name} cannot explain its scores; models that do: item-knn, als, ease, svd, "
-            "content-based, hybrid"
+            f"{loaded.name} cannot explain its scores; most others can, such as item-knn, als, "
+            "bpr, ease, slim, rp3beta and hybrid"
         )
     asked = r.asked(loaded, known, user, likes, tastes)
     found = penchant.explain(loaded, asked, r.item_asked(loaded, item))
@@ -143,8 +143,8 @@ def _one_that_knows(model: Recommender) -> Similar:
             note(f"as {type(part).__name__} sees it, a part of this hybrid")
             return part
     raise Incompatible(
-        f"{model.name} does not know which items are alike; models that do: item-knn, als, ease, "
-        "content-based"
+        f"{model.name} does not know which items are alike; models that do: item-knn, als, bpr, "
+        "ease, slim, rp3beta, content-based and others"
     )
 
 

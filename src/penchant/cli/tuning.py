@@ -47,7 +47,7 @@ def tune(
         list[str] | None,
         typer.Option(
             "--search", metavar="NAME[=WHAT]", show_default="all that is worth it",
-            help="What to search: l2, l2=1..1000 or k=50,100,200; repeat for more. Of one model.",
+            help="What to search: l2, l2=1..1000 or k=50,100,200; repeat. For one --model.",
         ),
     ] = None,
     settings: Set = None,
@@ -106,7 +106,7 @@ def tune(
     start = next(iter(models.values()))
     chosen = _metric(metric, start, count)
     if search and len(models) > 1:
-        raise BadParameter("--search is for one --model; several are searched where it is worth it")
+        raise BadParameter("--search is for one --model; with several, all worth it is tried")
     with working(f"Tuning {', '.join(models)}") as update:
         limits: Any = {"trials": trials, "minutes": minutes, "rng": seed}
         limits["on_trial"] = _on_trial(update, trials, chosen.name)

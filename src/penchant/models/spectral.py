@@ -179,7 +179,7 @@ class GraphFilter(Recommender):
         return self._explained(query, item, 0.0, shares, score)
 
     def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
-        """Return the k items that having met only this one speaks for most."""
+        """Return the k items that score highest for somebody who met only this one."""
         training = self._trained()
 
         def alone(codes: Codes) -> Scores:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,6 +27,7 @@ from hypothesis import strategies as st
 import penchant as pt
 from penchant import artifact, models
 from penchant.datasets import planted_tables
+from penchant.kernels.csr import CSR
 from penchant.models.ratings import Biases
 from penchant.recommender import Explains, Recommender, Similar, arrays_in
 
@@ -59,7 +61,7 @@ class Remembers(Recommender):
         return scores if items is None else scores[:, items]
 
 
-def people(users=50, items=70, ids="{kind}-{n:04d}".format) -> pt.Dataset:
+def people(users=40, items=70, ids="{kind}-{n:04d}".format) -> pt.Dataset:
     """Return planted data with ids that can be searched for in files."""
     ratings, table = planted_tables(noise=0.15, users=users, items=items)
     device = [("phone", "desk")[(u + i) % 2] for u, i in ratings.select("user", "item").rows()]
@@ -86,16 +88,22 @@ PARTS = (pt.EASE(l2=20.0), pt.ContentBased(), pt.Popularity())
 FACTORS = {"factors": 4, "epochs": 2}
 SAMPLES = [
     pt.ALS(**FACTORS),
+    pt.ALS(item_columns=("genres",), **FACTORS),
     Biases(),
+    pt.BPR(**FACTORS),
     pt.BayesianFM(factors=2, sweeps=4, samples=4),
     pt.CoClustering(),
     pt.ContentBased(),
     pt.ContentBased(columns={"genres": 2.0}),
     pt.EASE(l2=20.0),
+    pt.EASE(item_columns=("genres",)),
+    pt.EASE(item_columns=("genres",), side="added"),
+    pt.EASE(k=5),
     pt.Fallback(PARTS),
     pt.GraphFilter(rank=4),
     pt.ItemKNN(),
     pt.ItemKNN(target="rating"),
+    pt.LogisticMF(**FACTORS),
     pt.MarkovChain(),
     pt.Mixed(list(PARTS[:2])),
     pt.NMF(**FACTORS),
@@ -104,6 +112,7 @@ SAMPLES = [
     pt.PopularityRecent(),
     pt.P3alpha(),
     pt.RP3beta(),
+    pt.SLIM(),
     pt.SequentialRules(),
     pt.SlopeOne(),
     pt.SVD(**FACTORS),
@@ -112,6 +121,7 @@ SAMPLES = [
     pt.Switching([Biases(), pt.SVD(**FACTORS)]),
     pt.UserKNN(),
     pt.UserKNN(target="rating"),
+    pt.WARP(**FACTORS),
     pt.Weighted(PARTS),
     pt.Weighted([*PARTS, pt.Fallback(PARTS)], weights=[0.5, 0, 0.25, 0.25], normalise="fit"),
     Remembers(parts=(Remembers(), pt.EASE(l2=20.0))),
@@ -278,18 +288,30 @@ def test_a_model_that_reads_no_user_still_minds_their_type(tmp_path):
     assert loaded.training_.items.kind == "uuid"
 
 
-def test_what_people_met_does_not_stand_in_the_order_of_their_ids():
+# Models that keep what each of 9 people met, and in how many rows or columns.
+KEEPERS = [
+    (pt.EASE(), 9),
+    (pt.EASE(item_columns=("genres",)), 9 + 2),
+    (pt.GraphFilter(rank=4), 9),
+    (pt.UserKNN(), 9),
+    (pt.UserKNN(target="rating"), 9),
+]
+
+
+@pytest.mark.parametrize(("model", "people"), KEEPERS, ids=lambda one: getattr(one, "name", ""))
+def test_what_people_met_does_not_stand_in_the_order_of_their_ids(model, people):
     rng = np.random.default_rng(0)
     table = {"user": rng.integers(0, 9, 80), "item": rng.integers(0, 40, 80)}
     table |= {"rating": rng.integers(1, 6, 80)}
-    for model, held in (
-        (pt.EASE(), "rows_"), (pt.UserKNN(), "rows_"), (pt.UserKNN(target="rating"), "raters_")
-    ):  # fmt: skip
-        kept = []
-        for users in (table["user"], -table["user"]):
-            rows = getattr(model.fit(pt.Dataset.of({**table, "user": users})), held)
-            kept.append([rows.indptr.tolist(), rows.indices.tolist(), rows.data.tolist()])
-        assert kept[0] == kept[1]
+    genres = {"item": np.arange(40), "genres": [["Drama", "Comedy"][n % 2] for n in range(40)]}
+    kept = []
+    for users in (table["user"], -table["user"]):
+        model.fit(pt.Dataset.of({**table, "user": users}, items=genres))
+        learned = dict(model._learned())
+        values = chain.from_iterable(v if isinstance(v, list) else [v] for v in learned.values())
+        assert people in {n for v in values if isinstance(v, CSR) for n in v.shape}
+        kept.append({name: list(arrays_in(value)) for name, value in learned.items()})
+    np.testing.assert_equal(kept[1], kept[0])
 
 
 def test_parts_share_what_they_shared(few_people, tmp_path):

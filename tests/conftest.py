@@ -13,6 +13,9 @@ import penchant as pt
 from data import ENABLE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from commands import Run
     from penchant.evaluation.comparison import Comparison
 
 # The first example of a kernel may compile it, and machines are slow or busy: time tells nothing.
@@ -39,6 +42,16 @@ def demonstrated() -> Comparison:
     from penchant.evaluation import demonstration
 
     return demonstration.scored(demonstration.latest_fifth(demonstration.films())[0])
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in an empty folder; by ``code`` it says how the command must end."""
+    from commands import typed
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    return typed
 
 
 def left_out(reporter: pytest.TerminalReporter) -> Counter[str]:

@@ -6,36 +6,15 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 import penchant as pt
+from commands import ITEMS, RATINGS, Run
 from penchant.cli import app
-
-Run = Callable[..., Result]
-
-PLANTED = Path(pt.__file__).parent / "planted"
-RATINGS, ITEMS = PLANTED / "ratings.csv", PLANTED / "items.csv"
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in an empty folder; without a mistake it must end well, with one in a line."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def run(*words: object, code: int = 0) -> Result:
-        done = CliRunner().invoke(app, [str(word) for word in words])
-        assert done.exit_code == code, (done.output, done.exception)
-        assert "Traceback" not in done.output
-        return done
-
-    return run
-
 
 NAMED = {
     "biases": pt.Biases(method="sgd", epochs=2),

@@ -6,89 +6,19 @@ import io
 import re
 import sys
 import warnings
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
-from typing import Literal
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 import penchant as pt
-from penchant.evaluation.halving import Budget
+from known_optimum import BEST, Constant
 from penchant.evaluation.search import lower_is_better
-from penchant.evaluation.space import Choice, Range, changed, declared, space_of
-from penchant.parameters import hyper
-from penchant.recommender import Epoch, Recommender
+from penchant.evaluation.space import changed
 from penchant.split import Part, Split
 from reading_html import Page, needs_nothing
 
 optuna = pytest.importorskip("optuna")
-
-BEST = 3.7
-
-
-@dataclass(kw_only=True)
-class Constant(Recommender):
-    """Predicts ``x`` for everything; among ratings of 3.7 its RMSE is |x - 3.7|."""
-
-    x: float = hyper(1.0, "what to say", search=(0, 10))
-    n: int = hyper(3, "a whole number", at_least=1, search=(1, 9))
-    sign: Literal["plus", "minus", "never"] = hyper("plus", "of what is said")
-    on: bool = hyper(True, "whether to say anything")
-    label: str = hyper("it", "has no range")
-    aloud: bool = hyper(False, "is not worth trying", search=())
-    volume: float = hyper(1.0, "how loud", search=(0, 2), when="aloud")
-    epochs: int = hyper(1, "how often to say it", at_least=1)
-
-    @property
-    def reads(self):
-        return frozenset()
-
-    @property
-    def scores(self):
-        return "rating"
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.sign == "never":
-            raise pt.BadParameter("Constant.sign must not be never")
-
-    def _fit(self, data, rng, on_epoch):
-        if self.x > 9:
-            raise pt.BadEvents("too much")
-        for number in range(1, self.epochs + 1):
-            said = self.x if self.sign == "plus" else -self.x
-            self.said_ = np.array(said if self.on else np.nan, np.float32)
-            if on_epoch is not None and on_epoch(Epoch(number, self.epochs, 0.0, 0.0, self)):
-                break
-        self.spent_ = np.array(number)
-
-    def _score(self, queries, items):
-        n = len(queries.items) if items is None else items.shape[-1]
-        return np.full((len(queries), n), self.said_, np.float32)
-
-
-@pytest.fixture(scope="module")
-def flat():
-    """Ratings of 3.7 in validation, of 9 in a test that nothing may look at."""
-    people, item = np.repeat(np.arange(20), 12), np.tile(np.arange(12), 20)
-    rating = np.select([item == 0, item == 1, item < 9], [0.0, 10.0, BEST], 9.0)
-    table = {"user": people, "item": item, "rating": rating, "part": item}
-    data = pt.Dataset.of(table, context=("part",))
-    part = data.histories.context["part"].to_numpy()
-    learned = data.where(part < 6)
-    asked = learned.queries()
-    return Split(
-        learned, Part(asked, data.histories.where(part >= 9)),
-        Part(asked, data.histories.where((part >= 6) & (part < 9))), "hand",
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def noisy():
-    data = pt.datasets.planted(noise=0.3, users=80, items=40)
-    return pt.split.last(data, fraction=0.2, validation=0.2)
 
 
 # --- the search
@@ -280,153 +210,6 @@ def test_lower_is_better_for_errors_only():
     assert not lower_is_better(pt.NDCG(10))
 
 
-# --- spaces
-
-
-def test_the_space_comes_from_the_fields():
-    assert declared(Constant()) == {
-        "x": Range(0, 10),
-        "n": Range(1, 9, whole=True),
-        "sign": Choice(("plus", "minus")),
-        "on": Choice((False, True)),
-    }
-    assert declared(Constant(aloud=True))["volume"] == Range(0, 2)
-    assert declared(pt.EASE()) == {"l2": Range(10, 3000, log=True)}
-
-
-def test_what_makes_no_difference_is_not_searched():
-    assert declared(pt.ALS()).keys() == {"factors", "unobserved", "l2"}
-    assert "feature_weight" in declared(pt.ALS(item_columns=("genres",)))
-    assert {"side", "side_weight"} <= declared(pt.EASE(item_columns=("genres",))).keys()
-
-
-def test_what_changes_the_meaning_of_scores_is_not_searched():
-    for model in (pt.ItemKNN(), pt.UserKNN(target="rating")):
-        found = declared(model)
-        assert "target" not in found
-        for name, one in found.items():
-            for value in one.options if isinstance(one, Choice) else (one.low, one.high):
-                assert changed(model, {name: value}).scores == model.scores
-
-
-def test_parts_of_parts_are_reached():
-    model = pt.Fallback([pt.Weighted([pt.EASE(), pt.ALS()]), pt.Popularity()])
-    assert {"0.0.l2", "0.1.unobserved", "0.normalise"} <= declared(model).keys()
-    other = changed(model, {"0.0.l2": 7.0, "0.normalise": "fit"})
-    assert (other.parts[0].parts[0].l2, other.parts[0].normalise) == (7.0, "fit")
-    assert model.parts[0].parts[0].l2 == pt.EASE().l2
-    assert other.parts[1] is model.parts[1]
-
-
-def test_a_composite_is_tuned(noisy):
-    model = pt.Weighted([pt.EASE(l2=3000.0), pt.ItemKNN()], weights=[1.0, 0.5])
-    space = {"0.l2": (10, 3000), "1.k": [20, 50]}
-    found = pt.tune(model, noisy, pt.NDCG(10), space, trials=5)
-    assert found.value >= found.trials[0].value
-    assert found.best.parts[0].l2 == found.winner.settings["0.l2"]
-
-
-@pytest.mark.parametrize(
-    ("space", "expected"),
-    [
-        ({"l2": (1, 5)}, Range(1, 5, log=True)),
-        ({"l2": (1.0, 5.0, "log")}, Range(1, 5, log=True)),
-        ({"l2": [5, 7]}, Choice((5, 7))),
-        (["l2"], Range(10, 3000, log=True)),
-        ({"l2": ...}, Range(10, 3000, log=True)),
-        (None, Range(10, 3000, log=True)),
-    ],
-    ids=str,
-)
-def test_spaces_are_written_in_several_ways(space, expected):
-    assert space_of(pt.EASE(), space) == {"l2": expected}
-
-
-@pytest.mark.parametrize(
-    ("space", "message"),
-    [
-        ({"l3": (1, 2)}, "space: EASE has no parameter 'l3'; it has l2"),
-        ({"0.l2": (1, 2)}, "EASE has no parameter '0.l2'"),
-        ({"l2": (2, 1)}, r"space\['l2'\] must be .* with low below high, got \(2, 1\)"),
-        ({"l2": (-1, 1)}, r"space\['l2'\]: EASE.l2 must be a positive number, got -1"),
-        ({"l2": (1, "9")}, r"space\['l2'\] must be \(low, high\)"),
-        ({"l2": (1, 2, 3)}, r"got \(1, 2, 3\); a list is for single values"),
-        ({"l2": []}, r"space\['l2'\] must be"),
-        ({"l2": 5}, r"space\['l2'\] must be .* got 5"),
-        ({"l2": ["x"]}, r"space\['l2'\]: EASE.l2 must be a number or None, got 'x'"),
-        ({}, "space is empty"),
-        ("l2", r"write space=\['l2'\]"),
-    ],
-    ids=str,
-)
-def test_bad_spaces_are_named(noisy, space, message):
-    with pytest.raises(pt.BadParameter, match=message):
-        pt.tune(pt.EASE(), noisy, pt.NDCG(10), space, trials=1)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"models": pt.EASE}, "a model is a value such as SVD"),
-        ({"models": None}, "a model is a value such as .* got None"),
-        ({"split": None}, r"split is one such as split.last\(data, ...\), got None"),
-        ({"split": pt.datasets.planted()}, "split is one such as .* got <Dataset"),
-        ({"minutes": "x"}, "minutes must be a positive number, or None, got 'x'"),
-        ({"minutes": float("nan")}, "minutes must be a positive number, or None, got nan"),
-        ({"minutes": 0}, "minutes must be a positive number, or None, got 0"),
-    ],
-    ids=str,
-)
-def test_bad_arguments_are_named(noisy, changes, message):
-    given = {"models": pt.EASE(), "split": noisy, "metric": pt.NDCG(10), "trials": 1} | changes
-    with pytest.raises(pt.BadParameter, match=message):
-        pt.tune(**given)
-
-
-def test_numbers_of_numpy_will_do(noisy):
-    space = {"k": (np.int64(2), np.int64(9))}
-    found = pt.tune(pt.ItemKNN(k=5), noisy, pt.NDCG(10), space, trials=np.int64(2))
-    assert found.space == {"k": Range(2, 9, log=True, whole=True)}
-    assert len(found.trials) == 2
-
-
-def test_other_spaces_that_cannot_be_searched():
-    with pytest.raises(pt.BadParameter, match="'label' does not say what is worth trying"):
-        space_of(Constant(), ["label"])
-    with pytest.raises(pt.BadParameter, match="on a logarithmic scale low is above 0"):
-        space_of(Constant(), {"x": (0, 1, "log")})
-    with pytest.raises(pt.BadParameter, match=r"space\['n'\]: Constant.n must be a whole number"):
-        space_of(Constant(), {"n": (1.5, 3)})
-    with pytest.raises(pt.BadParameter, match="SlopeOne has nothing to tune"):
-        space_of(pt.SlopeOne(), None)
-    with pytest.raises(pt.BadParameter, match=r"'2.l2'.*, and those of its parts from 0\. to 1\."):
-        space_of(pt.Weighted([pt.EASE(), pt.ALS()]), ["2.l2"])
-
-
-SEARCHED = [
-    pt.ALS(), pt.BPR(), pt.Biases(), pt.BayesianFM(), pt.CoClustering(), pt.ContentBased(),
-    pt.EASE(), pt.EASE(item_columns=("genres",)), pt.GraphFilter(), pt.ItemKNN(),
-    pt.ItemKNN(target="rating"), pt.LogisticMF(), pt.MarkovChain(), pt.NMF(), pt.P3alpha(),
-    pt.PopularityRecent(), pt.RP3beta(), pt.SLIM(), pt.SVD(), pt.SVDpp(), pt.SequentialRules(),
-    pt.UserKNN(), pt.UserKNN(target="rating"), pt.WARP(),
-    pt.Weighted([pt.EASE(), pt.Popularity()]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("model", SEARCHED, ids=lambda model: f"{model.name}-{model.scores}")
-def test_every_model_says_what_is_worth_trying_and_takes_it(model):
-    found = declared(model)
-    assert found
-    for name, one in found.items():
-        if isinstance(one, Range):
-            assert one.low < one.high
-            assert not one.log or one.low > 0
-            current = getattr(model, name, None)
-            assert current is None or one.holds(current), "the default is within its range"
-            for end in (one.low, one.high):
-                changed(model, {name: int(end) if one.whole else end})
-
-
 # --- what it gives
 
 
@@ -514,102 +297,29 @@ def test_mistakes_are_named(flat, change, message):
         pt.tune(**given)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": pt.EASE}, "a model is a value such as SVD"),
+        ({"models": None}, "a model is a value such as .* got None"),
+        ({"split": None}, r"split is one such as split.last\(data, ...\), got None"),
+        ({"split": pt.datasets.planted()}, "split is one such as .* got <Dataset"),
+        ({"minutes": "x"}, "minutes must be a positive number, or None, got 'x'"),
+        ({"minutes": float("nan")}, "minutes must be a positive number, or None, got nan"),
+        ({"minutes": 0}, "minutes must be a positive number, or None, got 0"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_named(noisy, changes, message):
+    given = {"models": pt.EASE(), "split": noisy, "metric": pt.NDCG(10), "trials": 1} | changes
+    with pytest.raises(pt.BadParameter, match=message):
+        pt.tune(**given)
+
+
 def test_a_split_without_validation_is_named():
     split = pt.split.last(pt.datasets.planted(), fraction=0.2)
     with pytest.raises(pt.BadParameter, match=r"needs a validation part.*validation=0.2"):
         pt.tune(pt.EASE(), split, pt.NDCG(10))
-
-
-# --- several models
-
-
-@dataclass(kw_only=True)
-class Slow(Constant):
-    """The same under another name."""
-
-
-def test_the_better_half_goes_on_from_round_to_round(flat):
-    models = {"far": Constant(x=9.0), "near": Constant(x=3.0), "middle": Constant(x=6.0)}
-    space = {"far": {"x": (8, 9)}, "near": {"x": (2, 5)}, "middle": {"x": (5.5, 7)}}
-    found = pt.tune(models, flat, pt.RMSE(), space, trials=30)
-    assert found.order == ("near", "middle", "far")
-    assert 2 <= found.best.x <= 5
-    assert found.value == found.tunings["near"].value < 0.7
-    count = {name: len(one.trials) for name, one in found.tunings.items()}
-    # 3 as given; then three rounds of 9 shared by three, two (best first) and one.
-    assert count == {"far": 1 + 3, "middle": 1 + 3 + 5, "near": 1 + 3 + 4 + 9}
-    alone = pt.tune(models["near"], flat, pt.RMSE(), space["near"], trials=count["near"])
-    assert [t.value for t in alone.trials] == [t.value for t in found.tunings["near"].trials]
-
-
-def test_a_model_with_nothing_to_tune_is_tried_once(noisy):
-    found = pt.tune([pt.SlopeOne(), pt.Biases()], noisy, pt.RMSE(), trials=6)
-    assert len(found.tunings["SlopeOne"].trials) == 1
-    assert len(found.tunings["Biases"].trials) >= 3
-
-
-def test_each_is_tried_as_it_was_given_whatever_the_budget(flat):
-    models = [Constant(x=1.0), Slow(x=2.0)]
-    for limit in ({"trials": 1}, {"minutes": 1e-9}):
-        found = pt.tune(models, flat, pt.RMSE(), **limit)
-        assert [len(one.trials) for one in found.tunings.values()] == [1, 1]
-        assert found.order == ("Slow", "Constant")
-    seen = []
-    found = pt.tune(models, flat, pt.RMSE(), on_trial=lambda trial: seen.append(trial) or True)
-    assert [trial.model for trial in seen] == ["Constant"]
-    assert list(found.tunings) == ["Constant"]
-
-
-def test_no_trial_is_begun_that_would_end_too_late():
-    search = SimpleNamespace(trials=[SimpleNamespace(seconds=30.0)])
-    budget = Budget.of(None, 1.0)
-    assert budget.cost(search) == pytest.approx(0.25)
-    search.trials += [SimpleNamespace(seconds=20.0), SimpleNamespace(seconds=28.0)]
-    assert budget.cost(search) == pytest.approx(0.4)
-    assert Budget.of(10, 1.0).cost(search) == pytest.approx(0.4)
-    assert Budget.of(10, 100.0).cost(search) == pytest.approx(0.1)
-    assert replace(budget, begun=budget.begun - 45).spent([search]) == pytest.approx(0.75, abs=0.01)
-    assert Budget.of(None, None).trials == 50
-    assert budget.trials is None
-
-
-def test_a_setting_is_tried_once_and_a_small_space_ends(flat):
-    found = pt.tune(Constant(), flat, pt.RMSE(), {"n": [1, 2, 3], "on": ...}, trials=40)
-    tried = [tuple(t.settings.values()) for t in found.trials]
-    assert len(tried) == len(set(tried)) <= 6
-
-
-def test_several_models_are_shown(flat):
-    models = {"one": Constant(x=3.0), "other <b>": Constant(x=9.0)}
-    found = pt.tune(models, flat, pt.RMSE(), trials=6)
-    assert str(found).index("one") < str(found).index("other <b>")
-    assert f"{found.value:.4f}" in str(found)
-    assert "6 trials of 2 models" in str(found)
-    frame = found.to_frame()
-    assert frame.columns == [
-        "model", "number", "value", "answered", "state", "seconds", "note", "settings",
-    ]  # fmt: skip
-    assert set(frame["model"]) == {"one", "other <b>"}
-    assert frame["settings"][0] == "x=3, n=3, sign=plus, on=True"
-    assert repr(found).startswith("<Contest of one, other <b>: best <Tuning of Constant")
-    page = found.html("penchant fit")
-    assert needs_nothing(page)
-    assert "other &lt;b&gt;" in page
-    assert found._repr_html_() in page.replace("\n", "")
-
-
-@pytest.mark.parametrize(
-    ("space", "message"),
-    [
-        (["l2"], r"with several models, space is one for each by name, got \['l2'\]"),
-        ({"EAS": ["l2"]}, "space: no model is called 'EAS'. Did you mean EASE"),
-        ({"EASE": ["l3"]}, "EASE has no parameter 'l3'"),
-    ],
-    ids=str,
-)
-def test_bad_spaces_of_several_are_named(noisy, space, message):
-    with pytest.raises(pt.BadParameter, match=message):
-        pt.tune([pt.EASE(), pt.ItemKNN()], noisy, pt.NDCG(10), space)
 
 
 # --- some are asked first

@@ -134,6 +134,9 @@ def test_a_fit_is_from_scratch_and_its_seed_decides(data):
     model.fit(data, rng=np.random.default_rng(5))
     assert not hasattr(model, "left_")
     assert model.training_.seed is None
+    for wrong in ("x", 1.5, -1, [1]):  # not silently another model each time
+        with pytest.raises(BadParameter, match="rng must be a seed of at least 0 or a numpy Gen"):
+            model.fit(data, rng=wrong)
 
 
 def test_half_a_fit_leaves_no_model(data, model):

@@ -22,6 +22,7 @@ from penchant.ids import IdMap
 from penchant.kernels.csr import CSR
 from penchant.queries import Queries
 from penchant.ranking import BLOCK_BYTES, EVERYTHING, Recommendations, Rules, joined, listed, select
+from penchant.split import seeded
 
 Codes = NDArray[np.int32]
 Scores = NDArray[np.float32]
@@ -170,13 +171,13 @@ class Recommender(ABC):
 
         Raises
         ------
-        BadParameter : a hyper-parameter outside its range.
+        BadParameter : a hyper-parameter outside its range; a ``rng`` that is none.
         BadEvents : the data lacks what the model learns from.
         """
         parameters.check(self)
         self._forget()
-        seed = 0 if rng is None else int(rng) if isinstance(rng, (int, np.integer)) else None
-        generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seed)
+        generator = seeded(rng)
+        seed = None if isinstance(rng, np.random.Generator) else int(rng or 0)
         self.training_ = Training.of(data, seed)  # first, so that on_epoch can ask the model
         try:
             self._fit(data, generator, on_epoch)

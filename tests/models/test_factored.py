@@ -150,6 +150,11 @@ def test_nothing_to_learn_from_is_an_error(model):
         type(model)().fit(nobody)
 
 
+def test_penalties_beyond_32_bits_are_an_error(data):
+    with pytest.raises(BadParameter, match=r"with alpha=3 and l2=1e\+20: lower LogisticMF.alpha"):
+        pt.LogisticMF(factors=8, epochs=3, l2=1e20).fit(data)
+
+
 def test_steps_that_run_away_are_an_error(data):
     with pytest.raises(BadParameter, match=r"BPR diverged: lower BPR\.rate \(1000\)"):
         pt.BPR(factors=4, rate=1000.0, l2=10.0).fit(data)

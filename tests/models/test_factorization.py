@@ -246,6 +246,13 @@ def test_nothing_to_learn_from_is_an_error(data):
         pt.ALS().fit(nobody)
 
 
+def test_penalties_beyond_32_bits_are_an_error(data):
+    for solver in ("cholesky", "blocks"):
+        model = pt.ALS(factors=120, epochs=4, solver=solver, unobserved=1e-9, l2=1e-9)
+        with pytest.raises(BadParameter, match=r"not numbers with l2=1e-09 .* raise ALS\.l2"):
+            model.fit(data)
+
+
 def ndcg(model, train, queries, truth):
     found = model.fit(train, rng=7).recommend(queries, k=10)
     return float(np.nanmean(NDCG(10).per_query(found.codes, truth)))

@@ -125,6 +125,8 @@ def test_what_is_fresh_is_a_number_of_events_for_each_row(stream):
     wrong[3] = 999
     with pytest.raises(BadParameter, match=r"fresh\[3\] is 999; row 3 has"):
         model.updated(early, early.queries(), wrong)
+    with pytest.raises(BadParameter, match=r"fresh\[0\] is 0.5; row 0 has"):
+        model.updated(early, early.queries(), np.full(150, 0.5))
     bare = pt.ALS.from_factors(np.ones((2, 3)), ["a", "b"], unobserved=0.1, l2=1.0)
     with pytest.raises(Incompatible, match="from_factors knows nothing of the people"):
         bare.updated(early, early.queries(), np.zeros(150, int))
@@ -144,3 +146,8 @@ def test_a_refit_from_where_the_model_was_is_near_at_once(stream):
     assert losses["warm"] < losses["cold"]
     assert warm.epochs == 20
     assert warm.training_.items == now.items
+    for wrong in (0, -1, 1.5, True, "3"):
+        with pytest.raises(BadParameter, match="epochs must be a whole number of at least 1, got"):
+            model.refitted(now, epochs=wrong)
+    with pytest.raises(BadParameter, match="rng must be a seed"):
+        model.refitted(now, rng="x")

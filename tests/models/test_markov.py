@@ -155,6 +155,18 @@ def test_an_update_must_know_what_was_known():
         model.updated(other, other.queries(), np.array([1]))
 
 
+def test_what_is_fresh_is_a_number_of_events_for_each_row():
+    data = pt.Dataset.of({"user": [1, 1], "item": ["a", "b"]})
+    model = pt.MarkovChain().fit(data)
+    for wrong, said in (
+        ([1, 1], r"shape \(2,\) for 1"),
+        ([3], r"\[0\] is 3; row 0"),
+        ([-1], "is -1"),
+    ):
+        with pytest.raises(BadParameter, match=said):
+            model.updated(data, data.queries(), np.array(wrong))
+
+
 def test_settings_and_data_are_checked():
     with pytest.raises(BadParameter, match=r"SequentialRules.steps must be at least 1, got 0"):
         pt.SequentialRules(steps=0)

@@ -22,6 +22,23 @@ from penchant.recommender import Training
 Vectors = NDArray[np.float32]
 
 
+def counted(fresh: NDArray[np.int64], queries: Queries) -> NDArray[np.int64]:
+    """Return how many of each row's events are new, last ones first, if it can be so many.
+
+    Raises
+    ------
+    BadParameter : ``fresh`` is not a whole number of events for each row.
+    """
+    fresh, lengths = np.asarray(fresh), queries.histories.lengths
+    if fresh.shape != lengths.shape:
+        raise BadParameter(f"fresh has shape {fresh.shape} for {len(lengths):,} queries")
+    wrong = np.flatnonzero((fresh < 0) | (fresh > lengths) | (fresh != np.floor(fresh)))
+    if len(wrong):
+        r = wrong[0]
+        raise BadParameter(f"fresh[{r}] is {fresh[r]}; row {r} has {lengths[r]:,} events")
+    return fresh.astype(np.int64)
+
+
 class New(NamedTuple):
     """Who met something new, and what.
 
@@ -46,13 +63,7 @@ class New(NamedTuple):
         ------
         BadParameter : ``fresh`` is not a number of events for each row.
         """
-        fresh, lengths = np.asarray(fresh), queries.histories.lengths
-        if fresh.shape != lengths.shape:
-            raise BadParameter(f"fresh has shape {fresh.shape} for {len(lengths):,} queries")
-        wrong = np.flatnonzero((fresh < 0) | (fresh > lengths))
-        if len(wrong):
-            r = wrong[0]
-            raise BadParameter(f"fresh[{r}] is {fresh[r]}; row {r} has {lengths[r]:,} events")
+        fresh = counted(fresh, queries)
         who = np.flatnonzero(fresh)
         asked = queries[who]
         h, new = asked.histories, fresh[who]

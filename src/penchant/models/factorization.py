@@ -32,6 +32,7 @@ from penchant.recommender import (
     Training,
     settings,
 )
+from penchant.split import seeded
 
 Vectors = NDArray[np.float32]
 
@@ -218,13 +219,28 @@ class ALS(ItemVectors):
     def _improve(
         self, solved: Vectors, fixed: Vectors, half: als.Half, pull: als.Pull | None
     ) -> None:
-        """Solve for one side, given the other."""
-        if self.solver == "cg":
-            als.half_epoch(solved, fixed, half, steps=self.cg_steps, pull=pull)
-        elif self.solver == "cholesky":
-            als_exact.half_epoch(solved, fixed, half, pull=pull)
-        else:
-            als_blocks.half_epoch(solved, fixed, half, block=self.block, pull=pull)
+        """Solve for one side, given the other.
+
+        Raises
+        ------
+        BadParameter : the penalties are too small for 32 bits to solve with.
+        """
+        try:
+            if self.solver == "cg":
+                als.half_epoch(solved, fixed, half, steps=self.cg_steps, pull=pull)
+            elif self.solver == "cholesky":
+                als_exact.half_epoch(solved, fixed, half, pull=pull)
+            else:
+                als_blocks.half_epoch(solved, fixed, half, block=self.block, pull=pull)
+            with np.errstate(invalid="ignore"):
+                found = np.isfinite(solved.sum())
+        except (ZeroDivisionError, np.linalg.LinAlgError):
+            found = np.False_
+        if not found:
+            raise BadParameter(
+                f"{self.name} found vectors that are not numbers with l2={self.l2:g} and "
+                f"unobserved={self.unobserved:g}: raise {self.name}.l2"
+            )
 
     def _shared(self, vectors: Vectors, told: CSR, by_feature: CSR) -> Sharing:
         """Return what the features of one side are, given its vectors."""
@@ -404,10 +420,10 @@ class ALS(ItemVectors):
         data: Dataset,
         *,
         epochs: int = 3,
-        rng: int | None = None,
+        rng: int | np.random.Generator | None = None,
         on_epoch: OnEpoch | None = None,
     ) -> Self:
-        """Return a new model, fitted on ``data`` from this one's item vectors instead of chance.
+        """Return a new model, fitted on ``data``, starting from this one's item vectors.
 
         ``fit`` always starts from scratch. A start that is near saves most epochs where the data
         grew by a part; items this model does not know begin at 0.
@@ -416,15 +432,22 @@ class ALS(ItemVectors):
         ----------
         epochs : times that users and items are each solved for, in place of the field's.
         rng, on_epoch : as of ``fit``.
+
+        Raises
+        ------
+        BadParameter : no epoch; a ``rng`` that is none.
         """
         training = self._trained()
-        seed = 0 if rng is None else rng
+        if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
+            raise BadParameter(f"epochs must be a whole number of at least 1, got {epochs!r}")
+        generator = seeded(rng)
+        seed = None if isinstance(rng, np.random.Generator) else int(rng or 0)
         model = type(self)(**settings(self))
         model.training_ = Training.of(data, seed)
         at = data.items.recoding(training.items)
         start = self.item_factors_
         if at is not None:
             start = np.where(at[:, None] >= 0, start[at], np.float32(np.nan))
-        model._learn(data, np.random.default_rng(seed), on_epoch, epochs, start)
+        model._learn(data, generator, on_epoch, epochs, start)
         model._seal()
         return model

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from penchant.dataset import Dataset
-from penchant.errors import BadEvents
+from penchant.errors import BadEvents, BadParameter
 from penchant.kernels import logistic
 from penchant.models.factored import Factored
 from penchant.parameters import hyper
@@ -70,6 +70,13 @@ class LogisticMF(Factored):
                         solved, fixed, weights, alpha=self.alpha, l2=self.l2,
                         t=logistic.spread(people, items, pairs), held=held, steps=self.cg_steps,
                     )  # fmt: skip
+                with np.errstate(invalid="ignore"):
+                    found = np.isfinite(items.sum())
+                if not found:
+                    raise BadParameter(
+                        f"{self.name} found vectors that are not numbers with alpha="
+                        f"{self.alpha:g} and l2={self.l2:g}: lower {self.name}.alpha, or l2"
+                    )
                 if on_epoch is not None:
                     loss = logistic.loss(
                         people, items, by_user, alpha=self.alpha, l2=self.l2,

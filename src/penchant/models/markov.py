@@ -18,6 +18,7 @@ from penchant.histories import Histories
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_sparse
 from penchant.kernels.transitions import following
+from penchant.models.factor_updates import counted
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.ranking import Recommendations
@@ -78,7 +79,13 @@ class _Rules(Recommender):
 
         What the rows counted for without those events is taken away, and what they count for with
         them is added: a fresh event may take back an earlier one.
+
+        Raises
+        ------
+        BadParameter : ``fresh`` is not a number of events for each row.
+        BadEvents : ``data`` does not know an item that this model knows.
         """
+        fresh = counted(fresh, queries)
         known, n = self._trained(), len(data.items)
         asked = queries.recoded(data.items, data.users).histories
         place = np.arange(len(asked.item)) - np.repeat(asked.indptr[:-1], asked.lengths)

@@ -72,7 +72,9 @@ class _Pairwise(Factored):
         if self.biases:  # People's vectors end in a 1.
             people = np.column_stack([people, np.ones(len(people), np.float32)])
             items = np.column_stack([items, vectors.biases])
-        if not np.isfinite(items.sum()):
+        with np.errstate(invalid="ignore"):
+            found = np.isfinite(items.sum())
+        if not found:
             raise BadParameter(f"{self.name} diverged: lower {self.name}.rate ({self.rate:g})")
         self._learn(met, items, people)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 import penchant as pt
 from known_optimum import Constant
@@ -88,3 +90,14 @@ def test_several_models_are_shown(flat):
     assert needs_nothing(page)
     assert "other &lt;b&gt;" in page
     assert found._repr_html_() in page.replace("\n", "")
+
+
+def test_models_are_named_and_settings_whole_in_a_narrow_terminal(flat):
+    models = {"one": Constant(x=3.0), "another-one": Constant(x=9.0)}
+    found = pt.tune(models, flat, pt.RMSE(), trials=2)
+    out = io.StringIO()
+    Console(file=out, width=80).print(found)
+    text = out.getvalue()
+    assert "…" not in text
+    for whole in ("another-one", "best RMSE", "sign=plus", "on=True"):
+        assert whole in text

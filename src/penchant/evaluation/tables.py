@@ -98,11 +98,15 @@ def text(result: Evaluation) -> str:
     return plain(Shown(result))
 
 
-def grid(rows: Sequence[Sequence[str]], said: str) -> RenderableType:
-    """Return a head and lines of texts as a table, with a sentence below; labels stand first."""
+def grid(rows: Sequence[Sequence[str]], said: str, *, prose: bool = False) -> RenderableType:
+    """Return a head and lines of texts as a table, with a sentence below; labels stand first.
+
+    ``prose``: the last column holds words, which go over several lines where there is no room.
+    """
     made = Table(box=SIMPLE_HEAD, pad_edge=False)
     for n, head in enumerate(rows[0]):
-        made.add_column(head, justify="right" if n else "left", no_wrap=True)
+        words = prose and n == len(rows[0]) - 1
+        made.add_column(head, justify="right" if n and not words else "left", no_wrap=not words)
     for line in rows[1:]:
         made.add_row(*map(Text, line))
     return Group(made, Padding(Text(said, "dim"), (0, 0, 0, 2)))

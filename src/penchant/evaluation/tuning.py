@@ -220,7 +220,7 @@ class Contest:
         return [
             f"{count:,} trials of {len(self.tunings)} models, by halving: {first.description}",
             first.measured(),
-            "as given and best are on what was chosen by: expect less elsewhere",
+            "as given, best: on the validation part, which chose them; expect less elsewhere",
         ]
 
     def html(self, command: str | None = None) -> str:
@@ -251,7 +251,7 @@ class Contest:
         """Return the models for a terminal."""
         from penchant.evaluation.tables import grid
 
-        return grid(self.rows(), "\n".join(self.remarks()))
+        return grid(self.rows(), "\n".join(self.remarks()), prose=True)
 
     def __str__(self) -> str:
         from penchant.evaluation.tables import plain

@@ -42,7 +42,7 @@ class Tuning:
     --------
     >>> import penchant as pt
     >>> split = pt.split.last(pt.datasets.planted(noise=0.3), fraction=0.2, validation=0.2)
-    >>> found = pt.tune(pt.EASE(l2=3000.0), split, pt.NDCG(10), trials=4)
+    >>> found = pt.tune(pt.EASE(l2=3000.0), split, pt.NDCG(10), ["l2"], trials=4)
     >>> found.value >= found.trials[0].value, found.best.l2 < 3000
     (True, True)
     """
@@ -107,8 +107,8 @@ class Tuning:
             f"{len(self.trials):,} trials ({told}) of {self.description}",
             *([] if why is None else [f"refused: the model raised an error, such as: {why}"]),
             self.measured(),
-            f"as it was given: {first:.4f}; best: {self.value:.4f}, on what it was chosen by: "
-            "expect less elsewhere",
+            f"as it was given: {first:.4f}; best: {self.value:.4f}, on the validation "
+            "part, which chose it: expect less elsewhere",
         ]
 
     def measured(self) -> str:

@@ -68,6 +68,10 @@ def test_what_lists_alone_cannot_tell_is_refused():
                                   ({1: [1]}, {1: [1]}, [])):  # fmt: skip
         with pytest.raises(pt.BadParameter, match="at least one list, one user in truth"):
             pt.measure(lists, truth, metrics)
+    with pytest.raises(pt.BadParameter, match=r"lists must be a mapping .*, got \[\[1\]\]"):
+        pt.measure([[1]], {1: [1]}, pt.MRR(2))
+    with pytest.raises(pt.BadParameter, match="truth must be a mapping"):
+        pt.measure({1: [1]}, [[1]], pt.MRR(2))
     with pytest.raises(pt.BadEvents):
         pt.measure({1: ["a"]}, {1: [1]}, METRICS)
 

@@ -193,6 +193,12 @@ def test_born_fitted_from_vectors_trained_elsewhere(data, model):
         pt.ALS.from_factors(np.ones((1, 4)), ["a"], unobserved=1.0, l2=0.0)
 
 
+def test_vectors_trained_elsewhere_are_numbers():
+    for wrong in ([["x"]], [[1.0], [1.0, 2.0]]):
+        with pytest.raises(BadParameter, match="item_factors must be a table of numbers: "):
+            pt.ALS.from_factors(wrong, ["a"], unobserved=0.1, l2=1.0)
+
+
 def test_similar_items_point_the_same_way(data, model):
     found = model.similar([0, 4], k=3)
     y = model.item_vectors()

@@ -58,6 +58,11 @@ def measure(
                 f"{metric!r} needs more than lists and what is relevant: leave it out, or measure "
                 "a model with evaluate"
             )
+    for given, said in ((lists, "lists"), (truth, "truth")):
+        if not isinstance(given, Mapping):
+            raise BadParameter(
+                f"{said} must be a mapping from user ids to item ids, got {given!r:.60}"
+            )
     named: dict[str, Any] = dict(lists)
     if not all(isinstance(one, Mapping) for one in named.values()):
         named = {"lists": lists}

@@ -129,7 +129,10 @@ class ALS(ItemVectors):
         ------
         BadParameter : vectors that are no table, or not one for each id.
         """
-        vectors = np.array(item_factors, np.float32, ndmin=2, order="C")
+        try:
+            vectors = np.array(item_factors, np.float32, ndmin=2, order="C")
+        except (TypeError, ValueError) as e:
+            raise BadParameter(f"item_factors must be a table of numbers: {e}") from None
         feedback = feedback or Feedback()
         names = items if isinstance(items, IdMap) else IdMap(items, spelling=feedback.ids)
         if vectors.ndim != 2 or not vectors.size or len(vectors) != len(names):

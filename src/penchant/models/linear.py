@@ -206,7 +206,8 @@ def _scale(x: CSR, nu: float) -> NDArray[np.float32]:
     """Return (items,) the root of how much more each item's weights are penalised than usual."""
     met = np.bincount(x.indices, x.data, x.columns)
     known = met[met > 0]
-    return ((np.maximum(met, known.min()) / known.mean()) ** (nu / 2)).astype(np.float32)
+    scale: NDArray[np.float32] = (np.maximum(met, known.min()) / known.mean()) ** (nu / 2)
+    return scale.astype(np.float32)
 
 
 def _scaled(x: CSR, scale: NDArray[np.float32]) -> CSR:

@@ -74,6 +74,16 @@ def test_what_lists_alone_cannot_tell_is_refused():
         pt.measure({1: [1]}, [[1]], pt.MRR(2))
     with pytest.raises(pt.BadEvents):
         pt.measure({1: ["a"]}, {1: [1]}, METRICS)
+    with pytest.raises(pt.BadParameter, match="user 1: a list of item ids is needed, got 'ab'"):
+        pt.measure({1: "ab"}, {1: ["ab"]}, METRICS)
+    with pytest.raises(pt.BadParameter, match="'ndcg' needs more"):
+        pt.measure({1: [1]}, {1: [1]}, "ndcg")
+
+
+def test_users_without_a_list_are_counted():
+    result = pt.measure({1: ["a"]}, {1: ["a"], 2: ["b"], 3: ["a"]}, pt.MRR(2))
+    assert result[pt.MRR(2)] == 1 / 3
+    assert result.notes == ("lists: 2 users without a list score 0",)
 
 
 def test_empty_lists_score_nothing():

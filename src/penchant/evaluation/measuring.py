@@ -51,7 +51,7 @@ def measure(
     >>> result[pt.MRR(2)]
     0.75
     """
-    chosen = tuple(metrics) if isinstance(metrics, Sequence) else (metrics,)
+    chosen = (metrics,) if isinstance(metrics, (str, Ranking)) else tuple(metrics)
     for metric in chosen:
         if not isinstance(metric, Ranking) or metric.relevant is not None:
             raise BadParameter(
@@ -68,6 +68,10 @@ def measure(
         named = {"lists": lists}
     if not chosen or not named or not truth:
         raise BadParameter("measure needs at least one list, one user in truth and one metric")
+    for given in (truth, *named.values()):
+        for user, listed in given.items():
+            if isinstance(listed, str):
+                raise BadParameter(f"user {user!r}: a list of item ids is needed, got {listed!r}")
     people = list(truth)
     wanted = [truth[one] for one in people]
     k = max(metric.k for metric in chosen)
@@ -85,6 +89,7 @@ def measure(
         for metric, values in per_query(chosen, codes, relevant).items():
             costs[name, metric] = mean_of(values)
     strangers = {name: len(given.keys() - truth.keys()) for name, given in named.items()}
+    empty = {name: len(truth.keys() - given.keys()) for name, given in named.items()}
     return Evaluation(
         models=tuple(named),
         baseline=next(iter(named)) if len(named) > 1 else None,
@@ -93,7 +98,8 @@ def measure(
         description=(f"lists as given, for {len(people):,} users with a truth",),
         notes=tuple(
             f"{name}: {n:,} users without a truth left out" for name, n in strangers.items() if n
-        ),
+        )
+        + tuple(f"{name}: {n:,} users without a list score 0" for name, n in empty.items() if n),
         costs=costs,
         shared={},
         overall={},

@@ -335,7 +335,8 @@ def tune(
     space : what to search: None for all that the fields declare; names of fields; or a mapping such
         as ``{"l2": (1, 1000), "k": [50, 100], "alpha": ...}``, see ``space.space_of``. Of several
         models, such a space for each that has one, by its name.
-    trials : how many settings are tried in all, at most; None is 50, or no limit with ``minutes``.
+    trials : how many settings are tried in all, at most, but each model once; None is 50, or no
+        limit with ``minutes``.
     minutes : how long it may take, by the clock. Each model is tried once as it was given, whatever
         that takes; then no trial is begun that would end later, if it took as long as those before.
     rng : seed of the proposals, and of every fit; None is the seed 0. The result depends on nothing

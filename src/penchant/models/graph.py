@@ -23,7 +23,7 @@ class _Walk(ItemWeights):
 
     alpha: float = hyper(
         0.5, "power of each step's chance: below 1, people and items with many events count more",
-        at_least=0, search=(0.2, 1.2),
+        at_least=0, at_most=10, search=(0.2, 1.2),
     )  # fmt: skip
     k: int = hyper(
         100, "items a walk to an item may start from: the likeliest", at_least=1,
@@ -102,7 +102,7 @@ class RP3beta(_Walk):
 
     beta: float = hyper(
         0.4, "power of the popularity that an item's chance is divided by", at_least=0,
-        search=(0.0, 1.0),
+        at_most=10, search=(0.0, 1.0),
     )  # fmt: skip
 
     def _power(self) -> float:

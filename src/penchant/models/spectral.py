@@ -73,10 +73,10 @@ class GraphFilter(Recommender):
     ideal: float = hyper(0.4, "weight of the ideal filter", at_least=0, search=(0, 1))
     degree: float = hyper(
         0.2, "power of an item's weight in h: higher favours popular items", at_least=0,
-        search=(0, 0.6),
+        at_most=5, search=(0, 0.6),
     )  # fmt: skip
     ideal_degree: float | None = hyper(
-        None, "the same in the ideal filter; None: as in h", at_least=0
+        None, "the same in the ideal filter; None: as in h", at_least=0, at_most=5
     )
 
     @property

@@ -36,8 +36,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from penchant.kernels.csr import CSR
+from penchant.kernels.eights import ROWS, add, dots, lined_up
 from penchant.kernels.products import sparse_dense
 from penchant.kernels.threads import run
+from penchant.kernels.tiles import LANES
 
 FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 GATHERED = 1024
@@ -134,6 +136,15 @@ def gram(
     return out
 
 
+def _rough_gram(factors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return ``factors' factors``, summed in 32 bits, as precise as axes in 32 bits can be."""
+    out = np.zeros((factors.shape[1],) * 2)
+    for lo in range(0, len(factors), AT_ONCE):
+        some = factors[lo : lo + AT_ONCE]
+        out += some.T @ some
+    return out
+
+
 def start(by_row: Half, by_column: Half, drawn: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return (columns, f) vectors of columns to begin with: a rough singular value decomposition.
 
@@ -190,7 +201,7 @@ def half_epoch(
     threads : how many threads; the result does not depend on it.
     """
     factors = fixed.shape[1]
-    common = half.unobserved * gram(fixed)
+    common = half.unobserved * _rough_gram(fixed)
     right = np.empty((0, factors), np.float32)
     if pull is not None:
         common += pull.gram
@@ -201,20 +212,21 @@ def half_epoch(
     for lo in range(0, len(solved), AT_ONCE):
         solved[lo : lo + AT_ONCE] = solved[lo : lo + AT_ONCE] @ turn
     squares = np.zeros(factors)
+    # A copy to read from: each vector fills lines of the cache, and registers.
+    lined = lined_up(len(fixed), -(-factors // LANES) * LANES)
     for lo in range(0, len(fixed), AT_ONCE):
         turned = fixed[lo : lo + AT_ONCE] @ turn
-        fixed[lo : lo + AT_ONCE] = turned
+        fixed[lo : lo + AT_ONCE] = lined[lo : lo + AT_ONCE, :factors] = turned
         squares += half.shares[lo : lo + AT_ONCE] @ turned**2
     run(
         _conjugate_gradients,
         half.weights.indptr,
         *entries(half.weights),
-        read_only(np.arange(GATHERED, dtype=np.int32)),
         read_only(half.ridge),
         diagonal.astype(np.float32),
         squares.astype(np.float32),
         read_only(right),
-        fixed,
+        lined,
         solved,
         steps,
         np.float32(close),
@@ -293,135 +305,93 @@ def _row_sums(lo, hi, indptr, data, out):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _conjugate_gradients(  # type: ignore[no-untyped-def]
-    lo, hi, indptr, indices, weights, in_order, ridge, diagonal, squares, right, fixed, solved,
-    steps, close,
-):  # fmt: skip
-    factors = fixed.shape[1]
-    near = np.empty((GATHERED, factors), np.float32)
-    room = np.empty((5, factors + 2 * APART), np.float32)
-    residual = room[0][APART : APART + factors]
-    direction = room[1][APART : APART + factors]
-    image = room[2][APART : APART + factors]
-    own = room[3][APART : APART + factors]
-    inverse = room[4][APART : APART + factors]
+    lo, hi, indptr, indices, weights, ridge, diagonal, squares, right, fixed, solved, steps, close
+):
+    factors, wide = solved.shape[1], fixed.shape[1]
+    near = lined_up(GATHERED, wide)
+    room = lined_up(6, wide + 2 * APART)
+    residual = room[0][APART : APART + wide]
+    direction = room[1][APART : APART + wide]
+    image = room[2][APART : APART + wide]
+    own = room[3][APART : APART + wide]
+    inverse = room[4][APART : APART + wide]
+    x = room[5][APART : APART + wide]
+    own[:] = inverse[:] = 1
+    at = np.zeros(GATHERED, np.int32)
+    mine = np.zeros(GATHERED, np.float32)
+    sums = np.zeros(GATHERED, np.float32)
     for row in range(lo, hi):
-        x = solved[row]
         first, last = indptr[row], indptr[row + 1]
         if first == last:
-            x[:] = 0
+            solved[row, :] = 0
             continue
-        vectors, at = fixed, indices[first:last]
-        if len(at) <= GATHERED:
-            for n in range(len(at)):
-                source, target = fixed[at[n]], near[n]
-                for k in range(factors):
-                    target[k] = source[k]
-            vectors, at = near, in_order[: len(at)]
+        short = last - first <= GATHERED
+        vectors = near if short else fixed
         mass = np.float32(0)
         for n in range(first, last):
             mass += weights[n]
         for k in range(factors):
+            x[k] = solved[row, k]
             own[k] = diagonal[k] + ridge[row]
             inverse[k] = 1 / (own[k] + mass * squares[k])
         old = energy = np.float32(0)
         for step in range(steps + 1):
-            # One call for b - A x, where the row begins, and for -A direction, in each step.
-            begin = step == 0
+            # One pass for b - A x, where the row begins, and one for -A direction in each step. Of
+            # the last step's only direction' A direction is needed, so no vector is added up.
+            begin, final = step == 0, step == steps
             if not begin and old <= close * energy:
                 break
-            into = residual if begin else image
-            _residual(
-                x if begin else direction,
-                vectors, at, weights[first:last], own, np.float32(begin), into,
-            )  # fmt: skip
+            seen, into = (x, residual) if begin else (direction, image)
+            curvature = np.float32(0)
+            for k in range(wide):
+                into[k] = -seen[k] * own[k]
+                curvature -= seen[k] * into[k]
+            for start in range(first, last, GATHERED):
+                size = min(last - start, GATHERED)
+                whole = (size + ROWS - 1) // ROWS * ROWS
+                if begin or not short:
+                    for n in range(size):
+                        at[n] = indices[start + n]
+                        mine[n] = weights[start + n]
+                        if short:
+                            source, target = fixed[at[n]], near[n]
+                            for k in range(wide):
+                                target[k] = source[k]
+                            at[n] = n
+                    for n in range(size, whole):
+                        at[n] = mine[n] = 0  # Some vector, which weighs nothing.
+                for n in range(0, whole, ROWS):
+                    dots(vectors, at, n, seen, sums)
+                    if not final:
+                        add(vectors, at, n, mine, np.float32(begin), sums, into)
+                for n in range(whole):
+                    curvature += mine[n] * sums[n] * sums[n]
             if begin:
                 if len(right):
                     for k in range(factors):
                         residual[k] += right[row, k]
-                for k in range(factors):
+                for k in range(wide):
                     direction[k] = inverse[k] * residual[k]
                     old += direction[k] * residual[k]
                     energy += x[k] * x[k] / inverse[k]
                 continue
-            curvature = np.float32(0)
-            for k in range(factors):
-                curvature -= direction[k] * image[k]
             if min(old, curvature) < TINY:  # Solved; going on would divide rounding by rounding.
                 break
             length = old / curvature
-            new = np.float32(0)
-            for k in range(factors):
+            for k in range(wide):
                 x[k] += length * direction[k]
+            if final:
+                break
+            new = np.float32(0)
+            for k in range(wide):
                 residual[k] += length * image[k]
                 new += residual[k] * residual[k] * inverse[k]
             ratio = new / old
-            for k in range(factors):
+            for k in range(wide):
                 direction[k] = inverse[k] * residual[k] + ratio * direction[k]
             old = new
-
-
-# Inlined by force: compiled apart, a helper exists in two copies, optimised differently, and which
-# of them runs (and so the last bits) depends on whether the code came from numba's cache.
-@njit(nogil=True, cache=True, fastmath=FAST, forceinline=True)
-def _residual(x, vectors, at, weights, own, preference, out):  # type: ignore[no-untyped-def]
-    """Write ``b - A x`` into ``out``; with preference 0, b is 0 and this is ``-A x``.
-
-    Eight vectors share each pass over x and out, which saves nearly half of the loads.
-    """
-    factors = len(x)
-    for k in range(factors):
-        out[k] = -x[k] * own[k]
-    whole = len(at) - len(at) % 8
-    for n in range(0, whole, 8):
-        y0, y1, y2, y3 = (
-            vectors[at[n]],
-            vectors[at[n + 1]],
-            vectors[at[n + 2]],
-            vectors[at[n + 3]],
-        )
-        y4, y5, y6, y7 = (
-            vectors[at[n + 4]],
-            vectors[at[n + 5]],
-            vectors[at[n + 6]],
-            vectors[at[n + 7]],
-        )
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.float32(0)
         for k in range(factors):
-            s0 += y0[k] * x[k]
-            s1 += y1[k] * x[k]
-            s2 += y2[k] * x[k]
-            s3 += y3[k] * x[k]
-            s4 += y4[k] * x[k]
-            s5 += y5[k] * x[k]
-            s6 += y6[k] * x[k]
-            s7 += y7[k] * x[k]
-        s0 = weights[n] * (preference - s0)
-        s1 = weights[n + 1] * (preference - s1)
-        s2 = weights[n + 2] * (preference - s2)
-        s3 = weights[n + 3] * (preference - s3)
-        s4 = weights[n + 4] * (preference - s4)
-        s5 = weights[n + 5] * (preference - s5)
-        s6 = weights[n + 6] * (preference - s6)
-        s7 = weights[n + 7] * (preference - s7)
-        for k in range(factors):
-            out[k] += (
-                s0 * y0[k]
-                + s1 * y1[k]
-                + s2 * y2[k]
-                + s3 * y3[k]
-                + s4 * y4[k]
-                + s5 * y5[k]
-                + s6 * y6[k]
-                + s7 * y7[k]
-            )
-    for n in range(whole, len(at)):
-        y = vectors[at[n]]
-        s = np.float32(0)
-        for k in range(factors):
-            s += y[k] * x[k]
-        s = weights[n] * (preference - s)
-        for k in range(factors):
-            out[k] += s * y[k]
+            solved[row, k] = x[k]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)

@@ -1,4 +1,4 @@
-"""Write results/*.json into docs/benchmarks.md, between its marks.
+"""Write results/*.json into pages of docs/, between their marks.
 
 python benchmarks/table.py
 """
@@ -12,7 +12,7 @@ from typing import Any
 from record import markdown
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
+DOCS = HERE.parent / "docs"
 BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->\n"
 TITLES = {
     "als_epoch": "ALS, an epoch",
@@ -30,6 +30,10 @@ TITLES = {
     "latency": "Import, first use, one request",
 }
 """Sections of the page, in this order."""
+COSTS = ("fit, CPU s", "MB on disk", "a list, CPU ms")
+ABILITIES = {
+    "new people": "people", "new items": "items", "explains": "reasons", "updates": "updates",
+}  # fmt: skip
 PLAIN = {"fastest", "repeats", "level", "exact"}
 """Columns that only the results hold."""
 
@@ -58,18 +62,64 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def rendered(page: str) -> str:
-    """Return the page with the results of now between its marks."""
-    before, _, rest = page.partition(BEGIN)
+def races() -> str:
+    """Return the races, a section each."""
+    return "\n" + "".join(section(name, title) for name, title in TITLES.items())
+
+
+def models() -> str:
+    """Return how good each model is, tuned where that is better by validation, and its costs."""
+    rows = _rows("models")
+    data = [key.removesuffix(", default") for key in rows[0] if key.endswith(", default")]
+    shown = []
+    for row in rows:
+        cells = {"model": f"`{row['model']}`"}
+        for name in data:
+            plain, tuned = row[f"{name}, default"], row[f"{name}, tuned"]
+            cells[name] = _digits(plain) + (f" / {_digits(tuned)}" if tuned is not None else "")
+        cells |= {name: row[name] for name in COSTS}
+        shown.append(cells | {short: "yes" * row[name] for name, short in ABILITIES.items()})
+    return f"\n{markdown(shown)}\n\n"
+
+
+def scale() -> str:
+    """Return what sizes cost, a column each."""
+    rows = _rows("scale")
+    names = [name for name in rows[0] if name not in ("factors", "recommended")]
+    table = [
+        {"": name} | {f"{row['interactions'] / 1e6:.0f} million": f"{row[name]:,}" for row in rows}
+        for name in names
+    ]
+    return f"\n{markdown(table)}\n\n"
+
+
+PAGES = {
+    "benchmarks.md": races, "which-model.md": models, "speed.md": scale,
+}  # fmt: skip
+"""What stands between the marks of each page."""
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    path = HERE / "results" / f"{name}.json"
+    return json.loads(path.read_text())["rows"]
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}".removeprefix("0")
+
+
+def rendered(name: str) -> str:
+    """Return a page with the results of now between its marks."""
+    before, _, rest = (DOCS / name).read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    parts = "".join(section(name, title) for name, title in TITLES.items())
-    return f"{before}{BEGIN}\n{parts}{END}{after}"
+    return f"{before}{BEGIN}{PAGES[name]()}{END}{after}"
 
 
 def main() -> None:
-    """Rewrite the page."""
-    PAGE.write_text(rendered(PAGE.read_text()))
-    print(PAGE)
+    """Rewrite the pages."""
+    for name in PAGES:
+        (DOCS / name).write_text(rendered(name))
+        print(DOCS / name)
 
 
 if __name__ == "__main__":

@@ -119,10 +119,12 @@ def constant(name: str) -> tuple[str, ...]:
     raise AssertionError(name)
 
 
-def test_the_page_shows_the_results_that_are_kept(monkeypatch):
+@pytest.mark.parametrize("page", ["benchmarks.md", "which-model.md", "speed.md"])
+def test_pages_show_the_results_that_are_kept(page, monkeypatch):
     monkeypatch.syspath_prepend(SUITE.parent)
     table = importlib.import_module("table")
-    assert table.rendered(table.PAGE.read_text()) == table.PAGE.read_text()
+    assert page in table.PAGES
+    assert table.rendered(page) == (table.DOCS / page).read_text()
 
 
 def test_the_picture_shows_the_results_that_are_kept(monkeypatch):

@@ -2,13 +2,18 @@ import numpy as np
 import pytest
 from numba import njit
 
-from penchant.kernels.eights import ROWS, add, dots, lined_up
+from penchant.kernels.eights import ROWS, add, copy, dots, lined_up
 
 
 @njit
 def one_pass(vectors, at, n, weights, preference, x, sums, out):
     dots(vectors, at, n, x, sums)
     add(vectors, at, n, weights, preference, sums, out)
+
+
+@njit
+def one_copy(vectors, row, out, to):
+    copy(vectors, row, out, to)
 
 
 @pytest.mark.parametrize("factors", [16, 80])
@@ -27,6 +32,13 @@ def test_eight_products_and_their_weighted_sum(factors):
     assert np.allclose(sums[mine], found, atol=1e-5)
     assert np.all(np.delete(sums, range(5, 5 + ROWS)) == 7)
     assert np.allclose(out, want, atol=1e-4)
+
+
+def test_a_vector_is_copied():
+    vectors = np.arange(5 * 32, dtype=np.float32).reshape(5, 32)
+    room = lined_up(3, 32)
+    one_copy(vectors, 4, room, 1)
+    assert np.array_equal(room, [np.zeros(32), vectors[4], np.zeros(32)])
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])

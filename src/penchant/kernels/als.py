@@ -36,7 +36,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from penchant.kernels.csr import CSR
-from penchant.kernels.eights import ROWS, add, dots, lined_up
+from penchant.kernels.eights import ROWS, add, copy, dots, lined_up
 from penchant.kernels.products import sparse_dense
 from penchant.kernels.threads import run
 from penchant.kernels.tiles import LANES
@@ -354,9 +354,7 @@ def _conjugate_gradients(  # type: ignore[no-untyped-def]
                         at[n] = indices[start + n]
                         mine[n] = weights[start + n]
                         if short:
-                            source, target = fixed[at[n]], near[n]
-                            for k in range(wide):
-                                target[k] = source[k]
+                            copy(fixed, np.int64(at[n]), near, n)
                             at[n] = n
                     for n in range(size, whole):
                         at[n] = mine[n] = 0  # Some vector, which weighs nothing.

@@ -93,6 +93,19 @@ def _add(
     return types.void(vectors, at, n, weights, preference, sums, out), generated
 
 
+def _copy(typing: Any, vectors: Any, row: Any, out: Any, to: Any) -> Any:
+    def generated(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vectors, out = (_array(context, builder, signature, args, n) for n in (0, 2))
+        factors = builder.extract_value(vectors.shape, 1)
+        begin, end = (builder.mul(args[n], factors) for n in (1, 3))
+        with cgutils.for_range_slice(builder, _number(0), factors, _number(LANES), INT) as (k, _):
+            y = _loaded(builder, vectors, builder.add(begin, k))
+            builder.store(y, _place(builder, out, builder.add(end, k), VECTOR)).align = 4
+        return context.get_dummy_value()
+
+    return types.void(vectors, row, out, to), generated
+
+
 def _array(context: Any, builder: Any, signature: Any, args: Any, n: int) -> Any:
     return context.make_array(signature.args[n])(context, builder, args[n])
 
@@ -151,4 +164,10 @@ add: Any = intrinsic(_add)
 
 Vector ``vectors[at[n + r]]`` counts ``weights[n + r] (preference - sums[n + r])`` times; ``sums``
 is what ``dots`` wrote. All float32 but ``at`` and ``n``, as there; ``out`` is (factors,).
+"""
+
+copy: Any = intrinsic(_copy)
+"""``copy(vectors, row, out, to)`` writes ``vectors[row]`` to ``out[to]``, each (any, factors).
+
+The rows are int64. As a loop the compiler would ask for each row whether the two are apart.
 """

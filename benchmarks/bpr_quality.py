@@ -18,7 +18,7 @@ import penchant as pt
 FACTORS = 64
 RATES = {"implicit": (0.01, 0.01), "Cornac": (0.05, 0.01)}
 """Learning rate and penalty."""
-LADDER = (1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60)
+LADDER = (1, 2, 3, 4, 6, 8, 10, 15, 20, 30)
 SHORT = (2, 4, 6, 10, 15)
 NOTE = (
     f"Whole fits from the interactions on, {FACTORS} factors. penchant with its defaults, its step "

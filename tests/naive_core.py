@@ -112,3 +112,11 @@ def ndcg_at_10(ranked, relevant):
     gain = sum(1 / math.log2(n + 2) for n, item in enumerate(ranked[:10]) if item in relevant)
     ideal = sum(1 / math.log2(n + 2) for n in range(min(10, len(relevant))))
     return gain / ideal
+
+
+def written_out(matrix):
+    """A sparse matrix as a dense one."""
+    x = np.zeros(matrix.shape)
+    for (r, c), v in entries(matrix).items():
+        x[r, c] = v
+    return x

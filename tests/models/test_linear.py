@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import penchant as pt
 from data import find
-from naive_core import dense, ease, entries, ndcg_at_10
+from naive_core import dense, ease, ndcg_at_10, written_out
 from penchant.errors import BadEvents, BadParameter, UnknownId
 from penchant.testing import check_recommender
 
@@ -27,13 +27,6 @@ def random_data(seed, users, items, feedback=None) -> pt.Dataset:
     return pt.Dataset.of(table, items={"item": range(items)}, feedback=feedback)
 
 
-def written_out(data) -> np.ndarray:
-    x = np.zeros((len(data.users), len(data.items)))
-    for (r, c), v in entries(data.weights()).items():
-        x[r, c] = v
-    return x
-
-
 @settings(max_examples=25, deadline=None)
 @given(
     st.integers(0, 2**32 - 1), st.sampled_from([(6, 15), (9, 10), (10, 9), (40, 8)]),
@@ -45,7 +38,7 @@ def test_scores_are_those_of_the_whole_inverse(seed, shape, l2):
     model = pt.EASE(l2=l2).fit(data)
     met = len(np.unique(data.histories.item))
     assert (len(model.by_events_) == 2) == (2 * users**2 >= met**2)  # each side has its turn
-    x = written_out(data)
+    x = written_out(data.weights())
     expected = x[:, :-1] @ ease(x[:, :-1], l2)
     found = model.score(data.queries())
     scale = np.abs(expected).max()
@@ -57,7 +50,7 @@ def test_scores_are_those_of_the_whole_inverse(seed, shape, l2):
 def test_large_matrices_are_mirrored_whole(shape):
     data = random_data(7, *shape)
     found = pt.EASE(l2=100.0).fit(data).score(data.queries(users=[0, 1, 2]))
-    x = written_out(data)[:, :-1]
+    x = written_out(data.weights())[:, :-1]
     np.testing.assert_allclose(found[:, :-1], x[:3] @ ease(x, 100.0), atol=1e-4)
 
 
@@ -66,8 +59,8 @@ def test_large_matrices_are_mirrored_whole(shape):
 def test_reasons_add_up_and_name_the_learned_weights(seed, shape):
     data = random_data(seed, *shape, pt.Feedback(weights={"buy": 2.5}))
     model = pt.EASE(l2=5.0).fit(data)
-    b = ease(written_out(data)[:, :-1], 5.0)
-    x = written_out(data)
+    b = ease(written_out(data.weights())[:, :-1], 5.0)
+    x = written_out(data.weights())
     query = data.queries(users=[0])
     for item in range(shape[1] - 1):
         reason = model.explain(query, item)
@@ -114,7 +107,7 @@ def test_who_met_nothing_that_is_known_gets_no_plausible_number(shape):
 def test_similar_items_have_the_largest_weights(shape):
     data = random_data(3, *shape)
     model = pt.EASE(l2=5.0).fit(data)
-    b = ease(written_out(data)[:, :-1], 5.0)
+    b = ease(written_out(data.weights())[:, :-1], 5.0)
     found = model.similar([0, 1], k=4)
     for item in (0, 1):
         order = [i for i in np.argsort(-b[item], kind="stable") if i != item][:4]

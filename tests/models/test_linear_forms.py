@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import penchant as pt
-from naive_core import entries
+from naive_core import entries, written_out
 from naive_linear import added, frequency_scaled, inverted, nearest_ridge, stacked
 from penchant.errors import BadEvents, BadParameter
 from penchant.kernels.coordinate import gram_of, ridges, sparse_gram
@@ -16,13 +16,6 @@ from penchant.kernels.gram import lower_gram, mirror
 from penchant.testing import check_recommender
 
 GENRES = ["drama", "war", "comedy", "crime"]
-
-
-def written_out(matrix: CSR) -> np.ndarray:
-    x = np.zeros(matrix.shape)
-    for (r, c), v in entries(matrix).items():
-        x[r, c] = v
-    return x
 
 
 def random_rows(seed, users, items, share=0.3) -> CSR:

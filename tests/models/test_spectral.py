@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import penchant as pt
 from data import find
-from naive_core import entries, ndcg_at_10
+from naive_core import ndcg_at_10, written_out
 from naive_spectral import filtered, normalised
 from penchant.errors import BadEvents, BadParameter
 from penchant.models.spectral import plateau
@@ -27,13 +27,6 @@ def random_data(seed, users, items, feedback=None) -> pt.Dataset:
     return pt.Dataset.of(table, items={"item": range(items)}, feedback=feedback)
 
 
-def written_out(data) -> np.ndarray:
-    x = np.zeros((len(data.users), len(data.items)))
-    for (r, c), v in entries(data.weights()).items():
-        x[r, c] = v
-    return x
-
-
 @settings(max_examples=25, deadline=None)
 @given(
     st.integers(0, 2**32 - 1), st.sampled_from([(8, 15), (20, 9)]), st.sampled_from([0, 3, 50]),
@@ -44,7 +37,7 @@ def test_scores_are_those_of_dense_matrices(seed, shape, rank, flatness, ideal, 
     data = random_data(seed, *shape, pt.Feedback(weights={"buy": 2.5}))
     chosen = {"rank": rank, "flatness": flatness, "ideal": ideal, "degree": degree}
     model = pt.GraphFilter(**chosen, ideal_degree=other).fit(data)
-    x = written_out(data)
+    x = written_out(data.weights())
     found = model.score(data.queries())
     for u in range(3):
         expected = filtered(x, x[u], **chosen, ideal_degree=degree if other is None else other)
@@ -58,7 +51,7 @@ def test_gf_cf_is_a_special_case():
     data = random_data(5, 40, 12)
     gf_cf = pt.GraphFilter(flatness=1.0, degree=0.0, ideal_degree=0.5, ideal=0.3, rank=4)
     found = gf_cf.fit(data).score(data.queries())[:, :-1]
-    x = written_out(data)[:, :-1]
+    x = written_out(data.weights())[:, :-1]
     graph = normalised(x)
     first = np.linalg.svd(graph)[2][:4]
     root = np.sqrt(x.sum(axis=0))

@@ -54,8 +54,8 @@ BUILT ?= -r benchmarks/requirements-built.txt
 
 # What each target installs besides penchant itself: extras of pyproject.toml.
 .venv/demo.stamp: EXTRAS = demo
-.venv/test.stamp: EXTRAS = demo,frames,text,image,tune,weights,test
-.venv/lint.stamp: EXTRAS = demo,frames,test,lint
+.venv/test.stamp: EXTRAS = demo,frames,text,image,tune,weights,serve,postgres,test
+.venv/lint.stamp: EXTRAS = demo,frames,serve,postgres,test,lint
 .venv/docs.stamp: EXTRAS = docs
 
 .venv/%.stamp: $(TREE) | .venv/bin/pip

@@ -1,0 +1,1 @@
+"""The service: events in, recommendations out."""

@@ -74,6 +74,43 @@ def test_recoding_translates_codes(left, right):
         assert recoding.tolist() == [right.index(x) if x in right else -1 for x in left]
 
 
+def test_a_map_and_its_extension_share_their_leading_codes():
+    known = IdMap(["a", "b", "c"])
+    longer = known.extended(["d", "b", "e"])
+    assert known.recoding(longer).tolist() == [0, 1, 2]
+    assert longer.recoding(known).tolist() == [0, 1, 2, -1, -1]
+    assert [known.leading(longer), longer.leading(known), known.leading(known)] == [3, 3, 3]
+    assert known.leading(IdMap(["a", "b", "c"])) == 3
+    assert known.leading(IdMap(["b", "a", "c", "d"])) is None
+    assert known.extended(["c"]) is known
+    # Two extensions by other ids begin alike, and yet neither begins with the other.
+    assert longer.leading(known.extended(["e", "d"])) is None
+    assert longer.recoding(known.extended(["e"])).tolist() == [0, 1, 2, -1, 3]
+    # By another rule what follows may be one of the ids that lead.
+    assert IdMap(["a", "A"]).recoding(IdMap(["a"], spelling="folded")).tolist() == [0, 0]
+    assert IdMap([], spelling="folded").leading(known) == 0
+
+
+def test_maps_are_compared_once_and_forgotten_with_the_other():
+    known, other = IdMap(["a", "b"]), IdMap(["b", "a"])
+    codes = known.recoding(other)
+    assert known.recoding(other) is codes
+    assert not codes.flags.writeable
+    assert len(known._others) == 1
+    del other
+    assert len(known._others) == 0
+
+
+@pytest.mark.parametrize("spelling", ["exact", "folded"])
+def test_an_extension_takes_over_what_was_looked_up_before(spelling):
+    known = IdMap(["a", "b"], spelling=spelling)
+    known.encode(["a"])
+    longer = known.extended(["C", "d", "C"])
+    assert longer._index is not None
+    assert longer.encode(["C", "d", "b", "e"]).tolist() == [2, 3, 1, -1]
+    assert known.encode(["C"]).tolist() == [-1]
+
+
 def test_recoding_says_nothing_if_the_codes_are_the_same():
     assert IdMap([1, 2]).recoding(IdMap([1, 2])) is None
     assert IdMap(["a"]).recoding(IdMap([])).tolist() == [-1]

@@ -7,7 +7,8 @@ import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import polars as pl
@@ -227,26 +228,59 @@ class IdMap:
         kind, values = as_ids(ids)
         if not len(values):
             return self
-        if len(self) and kind != self.kind:
-            self.encode(ids)  # raises Incompatible
         fresh = values.filter(cleaned(values, self.spelling).is_first_distinct())
-        if len(self):
-            new = ~cleaned(fresh, self.spelling).is_in(self._keys.implode())
-            fresh = pl.concat([self.values, fresh.filter(new)])
-        return IdMap.from_arrow(kind, fresh, self.spelling)
+        if not len(self):
+            return IdMap.from_arrow(kind, fresh, self.spelling)
+        fresh = fresh.filter(pl.Series(self.encode(fresh) < 0))  # raises Incompatible
+        if not len(fresh):
+            return self
+        longer = IdMap.from_arrow(kind, pl.concat([self.values, fresh]), self.spelling)
+        if self._index is not None:  # copied sooner than made
+            keys = cleaned(fresh, self.spelling).to_list()
+            longer._index = self._index | {key: n for n, key in enumerate(keys, len(self))}
+        return longer
 
     def recoding(self, onto: IdMap) -> Codes | None:
         """Return, for each code here, the code of the same id in ``onto`` (-1: not there).
 
-        None says that the codes are the same, so that nothing need be translated.
+        None says that the codes are the same, so that nothing need be translated. The answer is
+        kept, read-only, for as long as both maps are.
         """
-        if self is onto or self == onto:
-            return None
+        return None if self is onto else self._compared(onto).codes
+
+    def leading(self, onto: IdMap) -> int | None:
+        """Return how many codes, from 0 on, mean the same in both, if that is all they share.
+
+        It is where one map begins with the other; otherwise the answer is None.
+        """
+        return len(self) if self is onto else self._compared(onto).leading
+
+    def _compared(self, onto: IdMap) -> _Compared:
+        found = self._others.get(onto)
+        if found is None:
+            found = self._others[onto] = self._compare(onto)
+        return found
+
+    @cached_property
+    def _others(self) -> WeakKeyDictionary[IdMap, _Compared]:
+        """The maps that this one was compared with, and how."""
+        return WeakKeyDictionary()
+
+    def _compare(self, onto: IdMap) -> _Compared:
+        if self == onto:
+            return _Compared(None, len(self))
         if len(self) and len(onto) and self.kind != onto.kind:
             raise Incompatible(
                 f"ids are {_NAMES[self.kind]} on one side and {_NAMES[onto.kind]} on the other"
             )
-        return onto.encode(self.values)
+        n = min(len(self), len(onto))
+        if not n or (self.spelling == onto.spelling and self.values[:n].equals(onto.values[:n])):
+            codes, leading = np.full(len(self), -1, np.int32), n
+            codes[:n] = np.arange(n)
+        else:
+            codes, leading = onto.encode(self.values), None
+        codes.setflags(write=False)
+        return _Compared(codes, leading)
 
     def digest(self) -> bytes:
         """Return a hash of the ids in order; equal maps have equal digests on every machine."""
@@ -259,6 +293,13 @@ class IdMap:
                 raw = one.encode() if self.kind == "str" else one
                 whole.update(len(raw).to_bytes(8, "little") + raw)
         return whole.digest()
+
+
+class _Compared(NamedTuple):
+    """What ``recoding`` and ``leading`` answer."""
+
+    codes: Codes | None
+    leading: int | None
 
 
 def clean(text: str, spelling: Spelling) -> str:

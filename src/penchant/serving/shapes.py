@@ -26,7 +26,7 @@ class Reply(msgspec.Struct, kw_only=True):
     """A reply body."""
 
 
-class Problem(Reply):
+class Problem(Reply, kw_only=True):
     """What went wrong: a word for programs, a sentence for people, where it is explained."""
 
     code: str
@@ -35,7 +35,7 @@ class Problem(Reply):
     path: str | None = None  # of the field, such as ``$.events[3].user_id``
 
 
-class Failure(Reply):
+class Failure(Reply, kw_only=True):
     """The one shape of every error."""
 
     error: Problem
@@ -44,7 +44,7 @@ class Failure(Reply):
 # Events
 
 
-class EventIn(Shape):
+class EventIn(Shape, kw_only=True):
     """Something that happened. ``user_id`` or ``session_id`` is needed, or both."""
 
     item_id: Id | None = None
@@ -61,13 +61,13 @@ class EventIn(Shape):
     properties: Facts | None = None
 
 
-class EventBatch(Shape):
+class EventBatch(Shape, kw_only=True):
     """Up to 10,000 events."""
 
     events: Annotated[list[EventIn], Meta(max_length=10_000)]
 
 
-class Rejected(Reply):
+class Rejected(Reply, kw_only=True):
     """An event that was not taken, by its place in the batch."""
 
     index: int
@@ -75,7 +75,7 @@ class Rejected(Reply):
     message: str
 
 
-class Accepted(Reply):
+class Accepted(Reply, kw_only=True):
     """What became of the events; those accepted are durable."""
 
     accepted: int
@@ -87,7 +87,7 @@ class Accepted(Reply):
 # Recommendations
 
 
-class Past(Shape):
+class Past(Shape, kw_only=True):
     """One row of a history handed over with a request."""
 
     item_id: Id
@@ -96,7 +96,7 @@ class Past(Shape):
     timestamp: Time | None = None
 
 
-class Condition(Shape):
+class Condition(Shape, kw_only=True):
     """What an attribute must be: any of, none of, at least, at most."""
 
     any: list[str | float | bool] | None = None
@@ -105,7 +105,7 @@ class Condition(Shape):
     max: float | None = None
 
 
-class Filters(Shape):
+class Filters(Shape, kw_only=True):
     """What may be shown; every condition must hold."""
 
     categories: Ids | None = None  # at least one of them
@@ -114,7 +114,7 @@ class Filters(Shape):
     items: Ids | None = None  # only these
 
 
-class Boost(Shape):
+class Boost(Shape, kw_only=True):
     """Raises (or, below 0, lowers) an item or a category, in spreads of the person's scores."""
 
     amount: Annotated[float, Meta(ge=-10, le=10)]
@@ -122,14 +122,14 @@ class Boost(Shape):
     category: Id | None = None
 
 
-class Pin(Shape):
+class Pin(Shape, kw_only=True):
     """Puts an item at a rank."""
 
     item_id: Id
     rank: Annotated[int, Meta(ge=1, le=100)]
 
 
-class Ask(Shape):
+class Ask(Shape, kw_only=True):
     """Who asks for what. None of user, session and history: an unknown person."""
 
     user_id: Id | None = None
@@ -151,7 +151,7 @@ class Ask(Shape):
     model: str | None = None  # another version than the one in use: scope admin
 
 
-class Recommended(Reply):
+class Recommended(Reply, kw_only=True):
     """An item of a list."""
 
     item_id: str
@@ -164,7 +164,7 @@ class Recommended(Reply):
     propensity: float | None = None
 
 
-class Listed(Reply):
+class Listed(Reply, kw_only=True):
     """A list; ``empty_because`` says, for a list that came out short, what left nothing over."""
 
     recommendation_id: str
@@ -177,7 +177,7 @@ class Listed(Reply):
     empty_because: list[str] = []
 
 
-class Valid(Reply):
+class Valid(Reply, kw_only=True):
     """A request that would have been answered."""
 
     valid: bool
@@ -185,20 +185,20 @@ class Valid(Reply):
     notes: list[str]
 
 
-class Ranked(Reply):
+class Ranked(Reply, kw_only=True):
     """Items with a score: similar, popular or trending ones."""
 
     model: str | None
     items: list[Recommended]
 
 
-class ExplainAsk(Ask):
+class ExplainAsk(Ask, kw_only=True):
     """Why an item is, or is not, in the list that the same request would get."""
 
     item_id: Id | None = None
 
 
-class Because(Reply):
+class Because(Reply, kw_only=True):
     """One piece of evidence and what it adds to the score."""
 
     kind: str
@@ -207,7 +207,7 @@ class Because(Reply):
     amount: float
 
 
-class Stage(Reply):
+class Stage(Reply, kw_only=True):
     """What became of the item in one stage."""
 
     stage: Literal["known", "retrieve", "filter", "rules", "rank", "rerank", "page"]
@@ -215,7 +215,7 @@ class Stage(Reply):
     why: str
 
 
-class Explained(Reply):
+class Explained(Reply, kw_only=True):
     """Why, and why not."""
 
     item_id: str
@@ -233,7 +233,7 @@ class Explained(Reply):
 # The catalogue and people
 
 
-class ItemIn(Shape):
+class ItemIn(Shape, kw_only=True):
     """What is known of an item. Times: shown only from, and until."""
 
     title: Annotated[str, Meta(max_length=1000)] | None = None
@@ -244,7 +244,7 @@ class ItemIn(Shape):
     withdrawn: bool = False
 
 
-class ItemOut(Reply):
+class ItemOut(Reply, kw_only=True):
     """An item of the catalogue."""
 
     item_id: str
@@ -258,25 +258,25 @@ class ItemOut(Reply):
     updated: str
 
 
-class ItemRow(ItemIn):
+class ItemRow(ItemIn, kw_only=True):
     """An item of a batch."""
 
     item_id: Id
 
 
-class ItemBatch(Shape):
+class ItemBatch(Shape, kw_only=True):
     """Up to 1,000 items to put."""
 
     items: Annotated[list[ItemRow], Meta(max_length=1000)]
 
 
-class UserIn(Shape):
+class UserIn(Shape, kw_only=True):
     """What is known of a user."""
 
     attributes: Facts = {}
 
 
-class UserOut(Reply):
+class UserOut(Reply, kw_only=True):
     """A user."""
 
     user_id: str
@@ -285,21 +285,21 @@ class UserOut(Reply):
     updated: str | None
 
 
-class ItemPage(Reply):
+class ItemPage(Reply, kw_only=True):
     """Some items, by id; ``cursor`` goes on."""
 
     items: list[ItemOut]
     cursor: str | None
 
 
-class UserPage(Reply):
+class UserPage(Reply, kw_only=True):
     """Some users, by id; ``cursor`` goes on."""
 
     users: list[UserOut]
     cursor: str | None
 
 
-class EventOut(Reply):
+class EventOut(Reply, kw_only=True):
     """An event as it is stored."""
 
     position: int
@@ -318,14 +318,14 @@ class EventOut(Reply):
     properties: dict[str, Any] | None
 
 
-class EventPage(Reply):
+class EventPage(Reply, kw_only=True):
     """Some events, newest first; ``cursor`` goes on."""
 
     events: list[EventOut]
     cursor: str | None
 
 
-class Merge(Shape):
+class Merge(Shape, kw_only=True):
     """An anonymous session (or user) turns out to be this user."""
 
     user_id: Id
@@ -333,14 +333,14 @@ class Merge(Shape):
     from_user_id: Id | None = None
 
 
-class Merged(Reply):
+class Merged(Reply, kw_only=True):
     """How many events changed hands."""
 
     user_id: str
     events: int
 
 
-class Erasure(Reply):
+class Erasure(Reply, kw_only=True):
     """How far the erasure of a person has come; ``completed``: nothing of them is left."""
 
     erasure_id: str
@@ -351,7 +351,7 @@ class Erasure(Reply):
     models: list[str]  # versions that could have learned from them, and are not gone yet
 
 
-class Export(Reply):
+class Export(Reply, kw_only=True):
     """Everything stored about a person."""
 
     user_id: str
@@ -364,7 +364,7 @@ class Export(Reply):
 # Models, rules, keys
 
 
-class Interval(Reply):
+class Interval(Reply, kw_only=True):
     """A metric with its 95 % interval."""
 
     mean: float
@@ -372,7 +372,7 @@ class Interval(Reply):
     high: float
 
 
-class Check(Reply):
+class Check(Reply, kw_only=True):
     """One check of the gate."""
 
     check: str
@@ -380,7 +380,7 @@ class Check(Reply):
     reason: str
 
 
-class ModelOut(Reply):
+class ModelOut(Reply, kw_only=True):
     """A version of the model."""
 
     version: str
@@ -394,21 +394,21 @@ class ModelOut(Reply):
     gate: list[Check]
 
 
-class ModelList(Reply):
+class ModelList(Reply, kw_only=True):
     """Versions, newest first."""
 
     in_use: str | None
     models: list[ModelOut]
 
 
-class Promote(Shape):
+class Promote(Shape, kw_only=True):
     """Which version to use; ``expected`` is the one thought to be in use (409 if it is not)."""
 
     version: Id
     expected: str | None = None
 
 
-class RuleIn(Shape):
+class RuleIn(Shape, kw_only=True):
     """A boost, pin or bury that holds for everyone, for a time."""
 
     action: Literal["boost", "pin", "bury"]
@@ -420,7 +420,7 @@ class RuleIn(Shape):
     valid_until: Time | None = None
 
 
-class RuleOut(Reply):
+class RuleOut(Reply, kw_only=True):
     """A rule that is stored."""
 
     rule_id: str
@@ -434,19 +434,19 @@ class RuleOut(Reply):
     created: str
 
 
-class RuleList(Reply):
+class RuleList(Reply, kw_only=True):
     """The rules."""
 
     rules: list[RuleOut]
 
 
-class Alive(Reply):
+class Alive(Reply, kw_only=True):
     """The process answers."""
 
     status: Literal["ok"]
 
 
-class Ready(Reply):
+class Ready(Reply, kw_only=True):
     """Whether requests can be answered, part by part."""
 
     status: Literal["ok", "failing"]

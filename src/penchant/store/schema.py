@@ -166,7 +166,7 @@ keys = Table(
     Column("revoked", BigInteger),
 )
 
-tombstones = Table(  # erased events stay erased: SHA-256 of the event id, keyed with the store's salt
+tombstones = Table(  # erased events stay erased: SHA-256 of event ids, salted
     "tombstones",
     metadata,
     Column("hash", LargeBinary, primary_key=True),

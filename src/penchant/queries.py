@@ -98,13 +98,14 @@ class Queries:
         if item_codes is None and user_codes is None and self.items is items:
             return self
         histories, seen, user = self.histories, self.seen, self.user
-        if item_codes is not None:
+        alike = self.items.leading(items) or 0  # so many codes are the same, if all else is unknown
+        if item_codes is not None and histories.item.max(initial=-1) >= alike:
             histories = histories.recoded(item_codes)
-            if seen is not None:
-                rows = Histories.of(
-                    np.repeat(np.arange(len(self)), np.diff(seen[0])), seen[1], people=len(self)
-                ).recoded(item_codes)
-                seen = rows.indptr, rows.item
+        if item_codes is not None and seen is not None and seen[1].max(initial=-1) >= alike:
+            rows = Histories.of(
+                np.repeat(np.arange(len(self)), np.diff(seen[0])), seen[1], people=len(self)
+            ).recoded(item_codes)
+            seen = rows.indptr, rows.item
         if user_codes is not None:
             if len(user_codes):
                 user = np.where(user >= 0, user_codes[user], -1).astype(np.int32)

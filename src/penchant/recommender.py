@@ -216,8 +216,12 @@ class Recommender(ABC):
             return self._checked(self._score(own, mine), len(own), mine)
         raw = self._checked(self._score(own, None), len(own), None)
         out = np.full((len(own), len(recoding)), np.nan, np.float32)
-        known = recoding >= 0
-        out[:, known] = raw[:, recoding[known]]
+        alike = queries.items.leading(training.items)
+        if alike is not None:
+            out[:, :alike] = raw[:, :alike]
+        else:
+            known = recoding >= 0
+            out[:, known] = raw[:, recoding[known]]
         return out
 
     @final

@@ -214,14 +214,7 @@ class Dataset:
     @property
     def shown(self) -> pl.DataFrame | None:
         """The columns of the item table a person recognises an item by: title and genres."""
-        if self.item_table is None:
-            return None
-        lower = {c.lower(): c for c in reversed(self.item_table.columns)}
-        title = next((lower[t] for t in TITLES if t in lower), None)
-        genres = next((lower[g] for g in GENRES if g in lower), None)
-        columns = {"title": title, "genres": genres}
-        made = [pl.col(c).alias(name) for name, c in columns.items() if c is not None]
-        return self.item_table.select(made) if made else None
+        return None if self.item_table is None else recognised(self.item_table)
 
     def fingerprint(self) -> str:
         """Return a hash of the events and vocabularies: equal data, equal fingerprint."""
@@ -353,46 +346,74 @@ def _vocabulary(
         )
     if table is None:
         return ids, None
-    rows = to_polars(table)
-    if not rows.columns:
-        raise BadEvents(f"the {role} table has no columns")
-    usual = [c for n in NAMES[role] for c in rows.columns if plain(c) == n]
-    named = reading.columns.get(role)
-    key = named if named in rows.columns else next(iter([*usual, *rows.columns]))
-    what = f"the {role} table, column {key!r}"
-    try:
-        kind, keys = as_ids(rows[key])
-    except BadEvents as e:
-        raise BadEvents(f"{what}: {e}") from None
-    described = np.zeros(len(ids), bool)
-    if len(keys):
-        if kind != ids.kind:
-            raise BadEvents(
-                f"{what} holds {kind} ids such as {shown(kind, keys[0])!r}, the events' {role} "
-                f"column {ids.kind} ids such as {ids.decode([0])[0]!r}"
-            )
-        twice = keys.filter(cleaned(keys, spelling).is_duplicated())
-        if len(twice):
-            raise BadEvents(f"{what} describes {shown(kind, twice[0])!r} more than once")
-        codes = ids.encode(keys)
-        described[codes[codes >= 0]] = True
-        if not described.any():
-            raise BadEvents(
-                f"{what}: none of its ids, such as {shown(kind, keys[0])!r}, occurs in the events"
-            )
-    else:
-        keys = ids.values.clear()
-    if not described.all():
-        missing = len(ids) - int(described.sum())
+    rows, key, keys = described(table, role, ids, reading.columns.get(role))
+    met_here = np.zeros(len(ids), bool)
+    codes = ids.encode(keys)
+    met_here[codes[codes >= 0]] = True
+    if len(keys) and not met_here.any():
+        raise BadEvents(
+            f"the {role} table, column {key!r}: none of its ids, such as "
+            f"{shown(ids.kind, keys[0])!r}, occurs in the events"
+        )
+    if not met_here.all():
+        missing = len(ids) - int(met_here.sum())
         notes.append(f"{missing:,} of {len(ids):,} {role}s have no row in their table")
     # The table's spelling of an id before the events'.
-    undescribed = ids.values.filter(pl.Series(~described))
+    undescribed = ids.values.filter(pl.Series(~met_here))
     ids = IdMap.of(pl.concat([undescribed, keys.alias(undescribed.name)]), spelling=spelling)
     place = pl.DataFrame({"code": ids.encode(keys)}).with_row_index("row")
     order = pl.DataFrame({"code": np.arange(len(ids), dtype=np.int32)})
     order = order.join(place, on="code", how="left", maintain_order="left")
     rest = rows.drop(key).select(pl.all().gather(order["row"]))
     return ids, pl.DataFrame({key: ids.values}).hstack(rest)
+
+
+def described(
+    table: Frame, role: str, ids: IdMap, named: str | None = None
+) -> tuple[pl.DataFrame, str, pl.Series]:
+    """Return a table that describes items or users, the name of its column of ids, and the ids.
+
+    Parameters
+    ----------
+    role : "item" or "user".
+    ids : a map whose type the ids must have, and whose spelling says which of them are the same.
+    named : what the column of ids is called; else one of the usual names is, or it comes first.
+
+    Raises
+    ------
+    BadEvents : no columns; ids of another type, that are missing, or that occur twice.
+    """
+    rows = to_polars(table)
+    if not rows.columns:
+        raise BadEvents(f"the {role} table has no columns")
+    usual = [c for n in NAMES[role] for c in rows.columns if plain(c) == n]
+    key = named if named in rows.columns else next(iter([*usual, *rows.columns]))
+    what = f"the {role} table, column {key!r}"
+    try:
+        kind, keys = as_ids(rows[key])
+    except BadEvents as e:
+        raise BadEvents(f"{what}: {e}") from None
+    if not len(keys):
+        return rows, key, ids.values.clear()
+    if kind != ids.kind:
+        raise BadEvents(
+            f"{what} holds {kind} ids such as {shown(kind, keys[0])!r}, the events' {role} "
+            f"column {ids.kind} ids such as {ids.decode([0])[0]!r}"
+        )
+    twice = keys.filter(cleaned(keys, ids.spelling).is_duplicated())
+    if len(twice):
+        raise BadEvents(f"{what} describes {shown(kind, twice[0])!r} more than once")
+    return rows, key, keys
+
+
+def recognised(table: pl.DataFrame) -> pl.DataFrame | None:
+    """Return the columns a person recognises an item by, as title and genres; None if none does."""
+    lower = {c.lower(): c for c in reversed(table.columns)}
+    title = next((lower[t] for t in TITLES if t in lower), None)
+    genres = next((lower[g] for g in GENRES if g in lower), None)
+    columns = {"title": title, "genres": genres}
+    made = [pl.col(c).alias(name) for name, c in columns.items() if c is not None]
+    return table.select(made) if made else None
 
 
 def describe(data: Dataset) -> Mapping[str, Any]:

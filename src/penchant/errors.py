@@ -6,6 +6,7 @@
     ├── BadEvents     (ValueError)    rows, columns or files that cannot be read as interactions
     ├── BadParameter  (ValueError)    a hyper-parameter or argument outside its range
     ├── Incompatible  (ValueError)    two good things that do not belong together
+    ├── Conflict      (RuntimeError)  something else happened first, or stands in the way
     ├── BadArtifact   (ValueError)    a saved model that is damaged, truncated or foreign
     ├── NotFitted     (RuntimeError)  a model asked before ``fit``
     ├── UnknownId     (KeyError)      a user, item or feature nobody has heard of
@@ -36,6 +37,10 @@ class Incompatible(PenchantError, ValueError):
 
 class BadArtifact(PenchantError, ValueError):
     """A saved model that is damaged, truncated, foreign or from another format."""
+
+
+class Conflict(PenchantError, RuntimeError):
+    """What was asked is fine by itself; something that happened before stands in its way."""
 
 
 class NotFitted(PenchantError, RuntimeError):

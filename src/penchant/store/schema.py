@@ -49,6 +49,16 @@ events = Table(
     sqlite_autoincrement=True,
 )
 Index("events_event_id", events.c.event_id, unique=True)
+# What followed a list; events that name none cost nothing here.
+Index(
+    "events_recommendation",
+    events.c.recommendation_id,
+    events.c.kind,
+    events.c.item_id,
+    events.c.time,
+    sqlite_where=events.c.recommendation_id.is_not(None),
+    postgresql_where=events.c.recommendation_id.is_not(None),
+)
 # All that a request needs of a person, read from the index alone.
 Index(
     "events_history",
@@ -71,6 +81,8 @@ items = Table(
     Column("available_from", BigInteger),
     Column("available_until", BigInteger),
     Column("withdrawn", Boolean, nullable=False),
+    Column("removed", Boolean, nullable=False),  # kept, so that every worker hears of it
+    Column("words", Text, nullable=False),  # title and id without case and accents, for searching
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     Column("change", BigInteger, nullable=False),  # the number of the change that last touched it
@@ -114,6 +126,14 @@ recommendations = Table(  # what was shown, to whom, by which model and why
 )
 Index("recommendations_id", recommendations.c.recommendation_id, unique=True)
 Index("recommendations_person", recommendations.c.person, recommendations.c.time)
+# Counts by the minute, read from the index alone: rows are long.
+Index(
+    "recommendations_time",
+    recommendations.c.time,
+    recommendations.c.recommendation_id,
+    recommendations.c.fallback,
+    recommendations.c.shown,
+)
 
 models = Table(
     "models",
@@ -121,8 +141,9 @@ models = Table(
     Column("version", Id, primary_key=True),  # "m" and a number with leading zeros: m00000012
     Column("path", Text, nullable=False),  # below the folder of models
     Column("name", Text, nullable=False),  # what it is, for people: "Weighted(ALS, EASE)"
-    Column("state", Text, nullable=False),  # candidate, accepted, refused, retired (files deleted)
+    Column("state", Text, nullable=False),  # saving, accepted, refused, retired (files deleted)
     Column("position", BigInteger, nullable=False),  # of the last event it could have learned from
+    Column("erasures", BigInteger, nullable=False),  # the number "erasures" before it read them
     Column("events", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("metrics", Text, nullable=False),  # JSON: {"NDCG@10": {"mean":, "low":, "high":}, ...}
@@ -178,14 +199,15 @@ erasures = Table(
     Column("erasure_id", Id, primary_key=True),
     Column("person_hash", LargeBinary, nullable=False),
     Column("requested", BigInteger, nullable=False),
-    Column("position", BigInteger, nullable=False),  # the log's end at the request
+    Column("number", BigInteger, nullable=False),  # the number "erasures" that it made
+    Column("position", BigInteger),  # of their first event: models up to it learned nothing of them
     Column("events", BigInteger, nullable=False),
     Column("recommendations", BigInteger, nullable=False),
-    Column("models", Text, nullable=False),  # JSON: versions that could have learned, not yet gone
     Column("completed", BigInteger),
 )
+Index("erasures_person", erasures.c.person_hash)
 
-daily = Table(  # how often an item was met each day, counted up to versions["daily"]
+daily = Table(  # how often an item was met each day, counted up to numbers["daily"]
     "daily",
     metadata,
     Column("item_id", Id, primary_key=True),

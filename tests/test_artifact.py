@@ -203,7 +203,7 @@ def assert_comes_back_the_same(sample: Recommender, data: pt.Dataset, tmp_path: 
         assert_answers_alike(model, loaded, data)
     known = dataclasses.asdict(model.training_)
     again = dataclasses.asdict(loaded.training_)
-    for name in ("feedback", "scale", "until", "events", "fingerprint", "seed"):
+    for name in ("fitted", "feedback", "scale", "until", "events", "fingerprint", "seed"):
         assert again[name] == known[name]
     assert loaded.training_.seed == 7
 

@@ -96,6 +96,7 @@ _HOME = {
     "inspect": "inspection.inspector",
     "load": "artifact",
     "measure": "evaluation.measuring",
+    "onboarded": "models.onboarding",
     "predict": "predictions",
     "prepare": "preparation.preparing",
     "save": "artifact",
@@ -167,6 +168,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.models.markov import SequentialRules as SequentialRules
     from penchant.models.neighbours import ItemKNN as ItemKNN
     from penchant.models.neighbours import UserKNN as UserKNN
+    from penchant.models.onboarding import onboarded as onboarded
     from penchant.models.pairwise import BPR as BPR
     from penchant.models.pairwise import WARP as WARP
     from penchant.models.popularity import Popularity as Popularity

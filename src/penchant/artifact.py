@@ -251,7 +251,8 @@ class _Writer:
         )
 
     def _training(self, training: Training, at: _At) -> dict[str, Node]:
-        plain = {n: getattr(training, n) for n in ("until", "events", "fingerprint", "seed")}
+        names = ("fitted", "until", "events", "fingerprint", "seed")
+        plain = {n: getattr(training, n) for n in names}
         known = any(training.users == users for users in at.kept)
         nobody = {"ids": None, "kind": training.users.kind, "spelling": training.users.spelling}
         shown = training.shown

@@ -255,6 +255,22 @@ class IdMap:
         """
         return len(self) if self is onto else self._compared(onto).leading
 
+    def columns(self, values: NDArray[np.float32], of: IdMap) -> NDArray[np.float32]:
+        """Return (q, len(self)) values by the codes here, from those by the codes of another map.
+
+        What the other map does not know is NaN.
+        """
+        recoding, leading = self.recoding(of), self.leading(of)
+        if recoding is None:
+            return values
+        out = np.full((len(values), len(self)), np.nan, np.float32)
+        if leading is not None:
+            out[:, :leading] = values[:, :leading]
+        else:
+            known = recoding >= 0
+            out[:, known] = values[:, recoding[known]]
+        return out
+
     def _compared(self, onto: IdMap) -> _Compared:
         found = self._others.get(onto)
         if found is None:

@@ -57,6 +57,7 @@ class Training:
     Parameters
     ----------
     items, users : the maps of the codes the model speaks.
+    fitted : how many of the items the fit knew; those after them were taken up since.
     feedback : what a row weighs, applied to a query as it was to the training table.
     scale : lowest and highest rating, or None.
     shown : title and genres by item code, or None.
@@ -68,6 +69,7 @@ class Training:
 
     items: IdMap
     users: IdMap
+    fitted: int
     feedback: Feedback
     scale: tuple[float, float] | None
     shown: pl.DataFrame | None
@@ -85,6 +87,7 @@ class Training:
         return cls(
             items=data.items,
             users=data.users,
+            fitted=len(data.items),
             feedback=data.feedback,
             scale=data.scale,
             shown=data.shown,
@@ -215,14 +218,7 @@ class Recommender(ABC):
             mine[items >= 0] = recoding[items[items >= 0]]
             return self._checked(self._score(own, mine), len(own), mine)
         raw = self._checked(self._score(own, None), len(own), None)
-        out = np.full((len(own), len(recoding)), np.nan, np.float32)
-        alike = queries.items.leading(training.items)
-        if alike is not None:
-            out[:, :alike] = raw[:, :alike]
-        else:
-            known = recoding >= 0
-            out[:, known] = raw[:, recoding[known]]
-        return out
+        return queries.items.columns(raw, training.items)
 
     @final
     def recommend(
@@ -255,11 +251,9 @@ class Recommender(ABC):
             parts.append(part)
         whole = joined(parts)
         shown = training.shown
-        if shown is not None and queries.items is not training.items:
-            codes = queries.items.recoding(training.items)
-            if codes is not None:
-                mine = [int(c) if c >= 0 else None for c in codes]
-                shown = shown.select(pl.all().gather(pl.Series(mine, dtype=pl.Int64)))
+        codes = queries.items.recoding(training.items)
+        if shown is not None and codes is not None:
+            shown = shown.select(pl.all().gather(pl.Series(codes).replace(-1, None)))
         why = _Why(self, queries, whole.codes).sentence if isinstance(self, Explains) else None
         return replace(whole, shown=shown, why=why)
 

@@ -483,10 +483,10 @@ def test_on_movielens_the_hybrid_beats_popularity_and_is_level_with_its_best_par
 def test_scaled_scores_say_what_was_known():
     given_scores = np.array([[1, 2, NAN, 3], [NAN] * 4, [5, 5, 5, NAN]], np.float32)
     before = given_scores.copy()
-    found = blending.scaled(given_scores, "query")
+    found = blending.scaled(given_scores, "query", 4)
     assert isinstance(found, blending.Scaled)
     np.testing.assert_array_equal(given_scores, before)
     np.testing.assert_allclose(found.scores[0], [-(1.5**0.5), 0, 0, 1.5**0.5], rtol=1e-6)
     assert not found.scores[1:].any()
     assert found.answers.tolist() == [True, False, True]
-    np.testing.assert_array_equal(blending.scaled(before, "none").scores[0], [1, 2, 2, 3])
+    np.testing.assert_array_equal(blending.scaled(before, "none", 4).scores[0], [1, 2, 2, 3])

@@ -66,6 +66,28 @@ class CSR:
         a, b = self.indptr[lo], self.indptr[hi]
         return CSR(self.indptr[lo : hi + 1] - a, self.indices[a:b], self.data[a:b], self.columns)
 
+    def with_rows(self, at: NDArray[np.integer], rows: CSR) -> CSR:
+        """Return the matrix with ``rows`` in place of those at ``at``, or past its end.
+
+        Parameters
+        ----------
+        at : (rows,) distinct places; those past the end leave no gap.
+        """
+        n = max(self.shape[0], int(np.max(at, initial=-1)) + 1)
+        indices = np.concatenate([self.indices, rows.indices])
+        data = np.concatenate([self.data, rows.data])
+        if n == self.shape[0] + len(at):  # none is replaced
+            after = np.argsort(at, kind="stable")
+            if np.array_equal(after, np.arange(len(at))):
+                indptr = np.concatenate([self.indptr, self.indptr[-1] + rows.indptr[1:]])
+                return CSR(indptr, indices, data, self.columns)
+        starts, lengths = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        starts[: self.shape[0]], lengths[: self.shape[0]] = self.indptr[:-1], np.diff(self.indptr)
+        starts[at], lengths[at] = self.nnz + rows.indptr[:-1], np.diff(rows.indptr)
+        indptr = np.append(np.int64(0), np.cumsum(lengths))
+        entries = stretches(starts, indptr)
+        return CSR(indptr, indices[entries], data[entries], self.columns)
+
     def row_numbers(self) -> NDArray[np.int32]:
         """(entries,) the row each entry stands in."""
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))

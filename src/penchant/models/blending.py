@@ -30,8 +30,8 @@ class Scaled(NamedTuple):
     """A part's scores brought to scale.
 
     ``scores`` (q, items) hold the part's mean where it is not ``known``; ``answers`` (q,) says
-    whether it knows any item for a query; ``mean`` and ``spread`` (q,) are what was subtracted, and
-    then divided by.
+    whether it knows any item of the fit for a query; ``mean`` and ``spread`` (q,) are what was
+    subtracted, and then divided by.
     """
 
     scores: Scores
@@ -41,19 +41,21 @@ class Scaled(NamedTuple):
     spread: Vector
 
 
-def scaled(scores: Scores, how: str, mean: float = 0.0, spread: float = 1.0) -> Scaled:
+def scaled(scores: Scores, how: str, fitted: int, mean: float = 0.0, spread: float = 1.0) -> Scaled:
     """Bring (q, all items) scores of a part to scale.
 
     Parameters
     ----------
+    fitted : how many items decide on mean and deviation, from the first: those of the fit, so that
+        items taken up later do not change the scores of the others.
     how : "query" by mean and standard deviation of each row; "fit" by ``mean`` and ``spread``;
         "none" not at all. A spread of 0 makes every score 0.
     """
     q = len(scores)
     known = ~np.isnan(scores)
-    count = known.sum(axis=1)
+    count = known[:, :fitted].sum(axis=1)
     made = np.where(known, scores, np.float32(0))
-    means = made.sum(axis=1, dtype=np.float64) / np.maximum(count, 1)
+    means = made[:, :fitted].sum(axis=1, dtype=np.float64) / np.maximum(count, 1)
     if how == "none":
         np.copyto(made, means[:, None], where=~known, casting="same_kind")
         return Scaled(made, known, count > 0, np.zeros(q), np.ones(q))
@@ -63,7 +65,7 @@ def scaled(scores: Scores, how: str, mean: float = 0.0, spread: float = 1.0) -> 
     np.copyto(made, np.float32(0), where=~known)
     spreads = np.full(q, spread)
     if how == "query":
-        squares = np.einsum("qi,qi->q", made, made, dtype=np.float64)
+        squares = np.einsum("qi,qi->q", made[:, :fitted], made[:, :fitted], dtype=np.float64)
         spreads = np.sqrt(squares / np.maximum(count, 1))
     made *= inverse(spreads)[:, None].astype(np.float32)
     return Scaled(made, known, count > 0, means, spreads)

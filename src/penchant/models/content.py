@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from penchant.dataset import Dataset
@@ -16,6 +18,7 @@ from penchant.features import Encoder, Weighting, find
 from penchant.ids import IdMap
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_sparse
+from penchant.models.onboarding import taken_up
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.ranking import Recommendations
@@ -41,8 +44,8 @@ class ContentBased(Recommender):
     Systems Handbook 2011, chapter 3) and, for an item described in every column, the cosine.
 
     Reads the history with its values, and the tastes. Answers for every item that the item table
-    describes, met or not; other items are NaN, and so is everything for a person of whom nothing is
-    known.
+    describes, met or not, and for new ones (``with_items``); other items are NaN, and so is
+    everything for a person of whom nothing is known.
 
     Examples
     --------
@@ -80,10 +83,35 @@ class ContentBased(Recommender):
                 "the item table has no text and no vectors to learn from; its columns are "
                 f"{', '.join(table.columns)}"
             )
+        self.encoder_ = encoder.table
         self.items_ = found.matrix
         self.by_feature_ = found.matrix.transposed()
         self.names_ = IdMap(found.names)
         self.called_, self.numbers_ = found.called()
+
+    def with_items(self, items: pl.DataFrame) -> Self:
+        """Return a new model that also answers for items it was not fitted on.
+
+        Words weigh what they weighed in the fit, and those not met there say nothing. Scores of the
+        items known so far are unchanged, but for these: a row about a known item replaces what was
+        known of it, so its scores change, and the profiles of people who met it.
+
+        Parameters
+        ----------
+        items : a row an item, columns as in the item table of the fit, of which some may lack.
+
+        Raises
+        ------
+        BadEvents : ids of another type, that are missing or occur twice; a title of another type.
+        BadParameter : a column that holds something else than in the fit.
+        """
+        found = taken_up(self._trained(), items)
+        new = copy.copy(self)
+        new.training_ = found.training
+        new.items_ = self.items_.with_rows(found.codes, Encoder(self.encoder_).encode(found.table))
+        new.by_feature_ = new.items_.transposed()
+        new._seal()
+        return new
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         scores = self._liking(self._profile(queries)[0])

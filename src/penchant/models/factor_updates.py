@@ -83,6 +83,7 @@ class New(NamedTuple):
             training,
             items=self.items,
             users=users,
+            fitted=len(self.items),
             shown=shown,
             until=max(training.until, int(self.events.time.max(initial=-1))),
             events=training.events + len(self.events.item),

@@ -155,6 +155,7 @@ class ALS(ItemVectors):
         model.training_ = Training(
             items=names,
             users=IdMap([], spelling=feedback.ids),
+            fitted=len(names),
             feedback=feedback,
             scale=None,
             shown=None,

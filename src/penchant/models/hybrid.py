@@ -43,7 +43,7 @@ class Weighted(Recommender):
 
     over the parts that answer the asker at all. An item that one of these does not know counts as
     that part's mean; an item that none knows is NaN. Mean and spread (standard deviation) are those
-    of the part's scores for this asker over the whole catalogue, or constants found in ``fit``.
+    of the part's scores for this asker over all items of the fit, or constants found in ``fit``.
 
     Without ``weights`` they are learned in ``fit``: each person's latest events (random ones, if
     there are no times) are held out, the parts are fitted on the rest, weights are found that serve
@@ -139,7 +139,8 @@ class Weighted(Recommender):
 
     def _part(self, m: int, queries: Queries) -> Scaled:
         constants = (self.means_[m], self.spreads_[m]) if self.normalise == "fit" else ()
-        return scaled(self.parts_[m].score(queries), self.normalise, *constants)
+        fitted = self.training_.fitted
+        return scaled(self.parts_[m].score(queries), self.normalise, fitted, *constants)
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         sums = np.zeros((len(queries), len(queries.items)), np.float32)
@@ -349,7 +350,8 @@ class Mixed(Recommender):
     """The parts take turns, each naming its best item that nobody has named yet.
 
     An item named at turn t = 0, 1, ... scores 1 / (1 + t), and the part that named it is its
-    source. What the person has met takes no turn.
+    source. What the person has met takes no turn, nor does an item that was taken up after the fit
+    (``penchant.onboarded``): it shares the turn of the item after it.
 
     Examples
     --------
@@ -377,16 +379,17 @@ class Mixed(Recommender):
 
     def _turns(self, queries: Queries) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
         """Return (q, items) the turn at which each item is named, -1 for never, and by whom."""
-        met = np.zeros((len(queries), len(queries.items)), bool)
+        free = np.zeros((len(queries), len(queries.items)), bool)
         known = queries.histories.item >= 0
-        met[queries.histories.person()[known], queries.histories.item[known]] = True
-        orders = np.empty((len(self.parts_), *met.shape), np.int32)
+        free[queries.histories.person()[known], queries.histories.item[known]] = True
+        free[:, self.training_.fitted :] = True
+        orders = np.empty((len(self.parts_), *free.shape), np.int32)
         lengths = np.empty((len(self.parts_), len(queries)), np.int64)
         for m, part in enumerate(self.parts_):
             scores = part.score(queries)
             orders[m] = np.argsort(-scores, axis=1, kind="stable")  # NaN last
             lengths[m] = np.count_nonzero(~np.isnan(scores), axis=1)
-        return deal(orders, lengths, met)
+        return deal(orders, lengths, free)
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         turn, _ = self._turns(queries)

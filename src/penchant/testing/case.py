@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penchant import datasets
+from penchant import artifact, datasets
 from penchant.dataset import Dataset
 from penchant.feedback import Feedback
 from penchant.histories import Histories
@@ -148,13 +152,32 @@ def _arrays(value: Any) -> list[NDArray[Any]]:
     return [*_arrays(value.histories), value.user, *extra]
 
 
-def same(a: Scores, b: Scores) -> bool:
-    """Whether two arrays of scores agree up to rounding, NaN in the same places."""
+def same(a: Scores, b: Scores, within: float = 1e-4) -> bool:
+    """Whether scores agree to ``within`` times the largest, NaN in the same places."""
     if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
         return False
     known = ~np.isnan(a)
     size = float(np.abs(a[known]).max(initial=0))
-    return bool((np.abs(a - b)[known] <= 1e-4 * size + 1e-7).all())
+    return bool((np.abs(a - b)[known] <= within * size + 1e-7).all())
+
+
+@contextmanager
+def saved(model: Recommender) -> Iterator[Recommender]:
+    """Save a model and give what is loaded again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "checked.model"
+        artifact.save(model, path)
+        yield artifact.load(path, known=_classes(model))
+
+
+def _classes(model: Recommender) -> tuple[type[Recommender], ...]:
+    """The classes of a model and of the models within it."""
+    found = [type(model)]
+    for value in vars(model).values():
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(one, Recommender):
+                found += _classes(one)
+    return tuple(dict.fromkeys(found))
 
 
 def changed(histories: Histories, **columns: Any) -> Histories:

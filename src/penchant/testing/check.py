@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -35,6 +33,7 @@ from penchant.testing.case import (
     planted,
     rated,
     same,
+    saved,
 )
 
 
@@ -411,24 +410,9 @@ def tiny_data_is_no_accident(case: Case) -> None:
 
 def survives_saving(case: Case) -> None:
     """A saved model answers as before, bit for bit."""
-    from penchant import artifact
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "checked.model"
-        artifact.save(case.fitted, path)
-        again = artifact.load(path, known=_classes(case.fitted))
+    with saved(case.fitted) as again:
         want, got = case.fitted.score(case.queries), again.score(case.queries)
         demand(np.array_equal(want, got, equal_nan=True), "a loaded model scores otherwise")
-
-
-def _classes(model: Recommender) -> tuple[type[Recommender], ...]:
-    """The classes of a model and of the models within it."""
-    found = [type(model)]
-    for value in vars(model).values():
-        for one in value if isinstance(value, (list, tuple)) else [value]:
-            if isinstance(one, Recommender):
-                found += _classes(one)
-    return tuple(dict.fromkeys(found))
 
 
 _LAWS = (

@@ -161,6 +161,20 @@ promotions = Table(  # the pointer and its history: the last row is in use
     sqlite_autoincrement=True,
 )
 
+trainings = Table(  # each attempt, also those that came to nothing; one runs at a time
+    "trainings",
+    metadata,
+    Column("number", Position, primary_key=True, autoincrement=True),
+    Column("started", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),  # while it runs: taken for dead from then on
+    Column("finished", BigInteger),
+    Column("state", Text, nullable=False),  # running, accepted, refused, failed
+    Column("by", Text, nullable=False),  # "command line", "schedule"
+    Column("version", Id),
+    Column("reason", Text),  # why it failed or was refused
+    sqlite_autoincrement=True,
+)
+
 rules = Table(  # boosts, pins and buries that hold for everyone
     "rules",
     metadata,
@@ -200,7 +214,7 @@ erasures = Table(
     Column("person_hash", LargeBinary, nullable=False),
     Column("requested", BigInteger, nullable=False),
     Column("number", BigInteger, nullable=False),  # the number "erasures" that it made
-    Column("position", BigInteger),  # of their first event: models up to it learned nothing of them
+    Column("position", BigInteger),  # of their first event; models before it learned nothing
     Column("events", BigInteger, nullable=False),
     Column("recommendations", BigInteger, nullable=False),
     Column("completed", BigInteger),

@@ -69,7 +69,13 @@ Node = Any
 """A value as the manifest holds it: see "Values" in docs/artifact.md."""
 
 
-def save(model: Recommender, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+def save(
+    model: Recommender,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    position: int | None = None,
+) -> None:
     """Write a fitted model to a directory: arrays, ids, item titles and a manifest.
 
     The model is written beside ``path`` and then renamed: if the process dies, ``load`` finds the
@@ -81,6 +87,8 @@ def save(model: Recommender, path: str | os.PathLike[str], *, overwrite: bool = 
     ----------
     path : the directory to make, in a folder that exists.
     overwrite : whether a model at ``path`` may be replaced. Nothing else ever is.
+    position : in the log of a store, of the last event that the model could have learned from; it
+        goes into the manifest. None: it learned from something else.
 
     Raises
     ------
@@ -103,7 +111,7 @@ def save(model: Recommender, path: str | os.PathLike[str], *, overwrite: bool = 
         raise NotFitted(f"{model.name} has not been fitted: call fit(data) before save")
     path = Path(path)
     with replacing(path, lambda: manifest.replaceable(path, overwrite=overwrite)) as folder:
-        _Writer(folder).write(model)
+        _Writer(folder).write(model, position)
 
 
 def load(
@@ -175,12 +183,13 @@ class _Writer:
         self.models: list[dict[str, Any]] = []
         self.folders: dict[int, str] = {}
 
-    def write(self, model: Recommender) -> None:
+    def write(self, model: Recommender, position: int | None) -> None:
         self._model(model, "", ())
         content = {
             "format": manifest.FORMAT,
             "version": manifest.VERSION,
             "penchant": penchant.__version__,
+            "position": position,
             "models": self.models,
             "files": self.files,
         }

@@ -8,8 +8,10 @@
     ├── Incompatible  (ValueError)    two good things that do not belong together
     ├── Conflict      (RuntimeError)  something else happened first, or stands in the way
     ├── BadArtifact   (ValueError)    a saved model that is damaged, truncated or foreign
+    ├── BadStore      (ValueError)    a store that is absent, foreign, newer or cannot be reached
     ├── NotFitted     (RuntimeError)  a model asked before ``fit``
     ├── UnknownId     (KeyError)      a user, item or feature nobody has heard of
+    ├── ServiceError  (RuntimeError)  a service that refused, or does not answer
     └── MissingExtra  (ImportError)   an optional package that is not installed
 """
 
@@ -43,6 +45,10 @@ class Conflict(PenchantError, RuntimeError):
     """What was asked is fine by itself; something that happened before stands in its way."""
 
 
+class BadStore(PenchantError, ValueError):
+    """A store of events that is absent, foreign, made by a newer penchant, or out of reach."""
+
+
 class NotFitted(PenchantError, RuntimeError):
     """A model was asked before it was fitted."""
 
@@ -52,6 +58,30 @@ class UnknownId(PenchantError, KeyError):
 
     # KeyError shows repr(message); people should read the message itself.
     __str__ = Exception.__str__
+
+
+class ServiceError(PenchantError, RuntimeError):
+    """A service refused what it was asked, or does not answer.
+
+    Parameters
+    ----------
+    status : of HTTP; None if there was no answer.
+    code : the service's word for what was wrong.
+    request_id : the line of the service's log that belongs to it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
 
 
 class MissingExtra(PenchantError, ImportError):

@@ -1,0 +1,235 @@
+"""A URL to an engine of SQLAlchemy: SQLite in one file, or PostgreSQL.
+
+What differs between the two and is not a statement stands here: how a connection is set up, how a
+transaction begins, how writers take turns, and what an error of the driver means to people.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from penchant.errors import BadStore, MissingExtra
+
+try:
+    import sqlalchemy as sa
+    from sqlalchemy import event, exc
+except ImportError as error:
+    raise MissingExtra("a store", "sqlalchemy", "serve") from error
+
+if sys.platform != "win32":
+    import fcntl
+
+APPLICATION = 0x70656E63
+"""Written into the head of each SQLite file that is a store: "penc"."""
+
+PATIENCE = 30.0
+"""Seconds for which a writer waits for its turn."""
+
+FORMS = "a path (shop.db), sqlite:///shop.db or postgresql+psycopg://user@host/database"
+
+
+def address(url: str) -> sa.URL:
+    """Read where a store is: a path, or a URL of SQLite or PostgreSQL.
+
+    Raises
+    ------
+    BadStore : any other database, a database in memory, or text that is no URL.
+    """
+    if "://" not in url:
+        parsed = sa.URL.create("sqlite", database=url)
+    else:
+        try:
+            parsed = sa.make_url(url)
+        except (exc.ArgumentError, ValueError):  # its message may quote a password
+            raise BadStore(f"The address of the store is not a URL. Give {FORMS}.") from None
+    kind = parsed.drivername.partition("+")[0]
+    if kind in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if kind != "sqlite":
+        raise BadStore(f"A store is SQLite or PostgreSQL, not {parsed.drivername!r}. Give {FORMS}.")
+    if parsed.query:
+        raise BadStore(f"{shown(parsed)} has parameters; a store in SQLite takes none.")
+    if parsed.database in (None, "", ":memory:"):
+        raise BadStore(
+            "A store in memory would be lost and cannot be shared. Give the path of a file."
+        )
+    return sa.URL.create("sqlite", database=str(Path(str(parsed.database)).expanduser().absolute()))
+
+
+def shown(url: sa.URL) -> str:
+    """Return what messages call a store: its path, or its URL without passwords."""
+    if url.drivername == "sqlite":
+        return str(url.database)
+    hidden = url.difference_update_query([name for name in url.query if "pass" in name.lower()])
+    return hidden.render_as_string(hide_password=True)
+
+
+class Turns:
+    """Who writes next to one SQLite file, among all threads of all processes.
+
+    SQLite lets those who wait sleep up to 100 ms between tries, and whoever has just committed is
+    the first to try again, so that others may starve. Here one at a time tries, many times a
+    millisecond; the others stand behind it in the kernel, the last writer too. The lock is on a
+    file of its own, for closing any other handle on the database would drop SQLite's own locks.
+    A process that dies loses its place and nothing else.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self.path = database.with_name(database.name + ".lock")
+        self._here = threading.Lock()
+
+    def take(self, begin: Callable[[], object]) -> None:
+        """Call ``begin`` until it no longer raises that the database is busy."""
+        end = time.monotonic() + PATIENCE
+        with self._here, self.held():
+            pause = 0.0
+            while True:
+                try:
+                    begin()
+                    return
+                except sqlite3.OperationalError as error:
+                    if not busy(error):
+                        raise
+                    if time.monotonic() > end:
+                        raise BadStore(
+                            f"{self.path.with_suffix('')} has been locked for {PATIENCE:.0f} seconds. "
+                            "Which other program writes to it?"
+                        ) from error
+                time.sleep(pause)
+                pause = min(pause + 0.00005, 0.001)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock on the file, waiting for whoever has it."""
+        with self.path.open("ab") as file:
+            if sys.platform != "win32":
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def busy(error: sqlite3.Error) -> bool:
+    """Whether an error of SQLite says only that another connection is writing."""
+    # The low byte is the error, the rest says where it came from.
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def connected(url: sa.URL, *, create: bool) -> sa.Engine:
+    """Return an engine on a store that can be reached; nothing is written to what is foreign.
+
+    Raises
+    ------
+    BadStore : the file or server is absent, foreign or out of reach.
+    MissingExtra : psycopg is not installed.
+    """
+    return _sqlite(url, create) if url.drivername == "sqlite" else _postgresql(url)
+
+
+def _sqlite(url: sa.URL, create: bool) -> sa.Engine:
+    path = Path(str(url.database))
+    if not path.parent.is_dir():
+        raise BadStore(f"{path}: there is no folder {path.parent}. Make it first.")
+    if not path.exists() and not create:
+        raise BadStore(
+            f"{path} does not exist. To make a store: penchant ingest EVENTS --store {path}"
+        )
+    engine = sa.create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",  # the driver begins nothing by itself; we do
+        connect_args={"check_same_thread": False, "timeout": PATIENCE},
+        pool_size=16,
+        max_overflow=-1,
+        pool_use_lifo=True,
+    )
+    turns = Turns(path)
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: object) -> None:
+        for setting in ("synchronous = FULL", "foreign_keys = ON", "cache_size = -16000",
+                        "mmap_size = 4294967296", "journal_size_limit = 67108864",
+                        "temp_store = MEMORY"):  # fmt: skip
+            connection.execute(f"PRAGMA {setting}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        if connection.get_execution_options().get("writes"):
+            # Readers wait for SQLite's own short locks (recovery, the last one out) in its way.
+            raw.execute("PRAGMA busy_timeout = 0")
+            turns.take(lambda: raw.execute("BEGIN IMMEDIATE"))
+            raw.execute("PRAGMA busy_timeout = 30000")
+        else:
+            raw.execute("BEGIN")
+
+    try:
+        with turns.held() if create else _nothing():
+            _claim(engine, path)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _claim(engine: sa.Engine, path: Path) -> None:
+    """See that a file is a store or empty; an empty one becomes ours."""
+    try:
+        raw = engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            (owner,) = cursor.execute("PRAGMA application_id").fetchone()
+            (tables,) = cursor.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if owner != APPLICATION and (owner or tables):
+                raise BadStore(
+                    f"{path} is a database of another program, not a store. Nothing was changed."
+                )
+            if owner != APPLICATION:
+                cursor.execute("PRAGMA journal_mode = WAL")
+                cursor.execute(f"PRAGMA application_id = {APPLICATION}")
+        finally:
+            raw.close()
+    except (exc.DBAPIError, sqlite3.Error) as error:
+        raise BadStore(f"{path} cannot be used as a store: {_said(error)}.") from error
+
+
+def _said(error: BaseException) -> str:
+    """Return the driver's own words, on one line."""
+    original = getattr(error, "orig", None) or error
+    return " ".join(str(original).split()).rstrip(".")
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    try:
+        import psycopg
+    except ImportError as error:
+        raise MissingExtra("a store in PostgreSQL", "psycopg", "postgres") from error
+    engine = sa.create_engine(url, pool_size=8, max_overflow=-1, pool_use_lifo=True)
+    try:
+        with engine.connect() as connection:
+            encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    except (exc.DBAPIError, psycopg.Error) as error:
+        engine.dispose()
+        raise unreachable(url, error) from error
+    if encoding != "UTF8":
+        engine.dispose()
+        raise BadStore(f"{shown(url)} is encoded as {encoding}. Make the database with UTF8.")
+    return engine
+
+
+def unreachable(url: sa.URL, error: BaseException) -> BadStore:
+    """Return what to raise when a server does not answer."""
+    return BadStore(
+        f"{shown(url)} cannot be reached: {_said(error)}. "
+        "Is the server running, does the database exist, and may this user connect?"
+    )

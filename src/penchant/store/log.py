@@ -1,0 +1,338 @@
+"""The log of events: appended to once, read in many ways, changed only by merging and erasing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import polars as pl
+import sqlalchemy as sa
+
+from penchant.errors import BadParameter
+from penchant.store.numbers import driver
+from penchant.store.schema import events as table
+
+if TYPE_CHECKING:
+    from penchant.store.store import Store
+
+APPENDING = 0x70656E63_00000002
+"""PostgreSQL's advisory lock on the end of the log."""
+
+COLUMNS = tuple(column.name for column in table.columns)
+GIVEN = tuple(name for name in COLUMNS if name != "position")
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened, ready for the log; ids are as ``clean_id`` leaves them.
+
+    Parameters
+    ----------
+    event_id : the client's, or one from ``made_id``.
+    person : from ``person``.
+    time : microseconds since 1970 (UTC), when it happened.
+    items : what an impression showed; such an event has no ``item_id``.
+    context, properties : JSON text.
+    digest : from ``digest``, of what the client sent.
+    """
+
+    event_id: str
+    person: str
+    session_id: str | None
+    item_id: str | None
+    kind: str
+    value: float | None
+    time: int
+    recommendation_id: str | None = None
+    rank: int | None = None
+    items: list[str] | None = None
+    context: str | None = None
+    properties: str | None = None
+    digest: int = 0
+
+
+class Rows(NamedTuple):
+    """Histories of several people, as lists of equal length.
+
+    By person, then oldest first. ``row`` is the place in ``people``; ``value`` NaN: none;
+    ``time`` in microseconds.
+    """
+
+    row: list[int]
+    item_id: list[str]
+    kind: list[str]
+    value: list[float]
+    time: list[int]
+    session_id: list[str | None]
+
+
+def person(user_id: str | None, session_id: str | None) -> str:
+    """Return the key of whoever acts: ``"u"`` and the user, or ``"s"`` and the session."""
+    if user_id is not None:
+        return "u" + user_id
+    if session_id is not None:
+        return "s" + session_id
+    raise BadParameter("An event needs a user_id or a session_id; both are missing.")
+
+
+def clean_id(text: object) -> str:
+    """Return an id in the form in which the store keeps it: NFC, 1 to 256 characters.
+
+    Raises
+    ------
+    BadParameter : no text, empty, too long, or with control characters or halves of characters.
+    """
+    if isinstance(text, str):
+        if 0 < len(text) <= 256 and text.isascii() and text.isprintable():
+            return text
+        normal = unicodedata.normalize("NFC", text)
+        wrong = next((c for c in normal if unicodedata.category(c) in FORBIDDEN), None)
+        if wrong is not None:
+            raise BadParameter(f"An id may not hold {FORBIDDEN[unicodedata.category(wrong)]}: "
+                               f"{wrong!a} in {_short(text)}.")  # fmt: skip
+        if 0 < len(normal) <= 256:
+            return normal
+        raise BadParameter(f"An id has 1 to 256 characters, not {len(normal)}: {_short(text)}.")
+    raise BadParameter(f"An id is text, not {type(text).__name__}: {_short(text)}.")
+
+
+FORBIDDEN = {
+    "Cc": "control characters",
+    "Cs": "halves of surrogate pairs",
+    "Zl": "line separators",
+    "Zp": "paragraph separators",
+}
+
+
+def _short(value: object) -> str:
+    shown = ascii(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
+
+
+def digest(*sent: object) -> int:
+    """Return 64 bits that tell what was sent apart: any values that JSON can hold, in order."""
+    found = hashlib.blake2b(msgspec.json.encode(sent), digest_size=8)
+    return int.from_bytes(found.digest(), signed=True)
+
+
+def tombstone(salt: bytes, event_id: str) -> bytes:
+    """Return by what an erased event is known."""
+    return hashlib.sha256(salt + event_id.encode()).digest()
+
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
+
+
+class _Ids:
+    """Milliseconds, then 64 random bits that are counted up within a millisecond."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self, now: int) -> str:
+        with self._lock:
+            start = max(now // 1000, 0) << 64
+            # Below half, so that counting up does not reach the next millisecond.
+            if start > self._last:
+                self._last = start | int.from_bytes(os.urandom(8)) >> 1
+            else:
+                self._last += 1
+            rest = self._last
+        text = ""
+        for _ in range(10):
+            rest, pair = divmod(rest, 3844)
+            text = PAIRS[pair] + text
+        return text
+
+
+_ids = _Ids()
+if hasattr(os, "register_at_fork"):  # a child must not count on from its parent's last
+    os.register_at_fork(after_in_child=_ids.__init__)  # type: ignore[misc]
+
+
+def made_id(now: int) -> str:
+    """Return a new id of 20 letters and digits that sorts by time.
+
+    Unique across processes and machines; within a process each is greater than the one before,
+    even if the clock goes back.
+
+    Parameters
+    ----------
+    now : microseconds since 1970.
+    """
+    return _ids.next(now)
+
+
+class EventLog:
+    """The events of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._sqlite = store.kind == "sqlite"
+
+    def lock(self, connection: sa.Connection) -> None:
+        """Keep others from appending until the transaction ends.
+
+        Whoever takes positions, rewrites persons or erases calls this first, so that positions
+        come in the order of commits and nothing is appended behind their back. On SQLite a
+        transaction that writes is alone anyway.
+        """
+        if not self._sqlite:
+            driver(connection).execute(f"SELECT pg_advisory_xact_lock({APPENDING})")
+
+    def append(
+        self, events: Sequence[Event], *, now: int, connection: sa.Connection | None = None
+    ) -> list[str]:
+        """Append events, each once.
+
+        Parameters
+        ----------
+        events : in the order of their positions.
+        now : microseconds since 1970, when they were received.
+        connection : from ``Store.writing``, to be one transaction with other writes.
+
+        Returns
+        -------
+        For each event "accepted"; "duplicate": its id is known, with the same digest; "conflict":
+        its id is known, with another digest, and the log stays as it was; "erased": its id was
+        erased and stays so.
+        """
+        if not events:
+            return []
+        if connection is None:
+            with self._store.writing() as connection:
+                return self.append(events, now=now, connection=connection)
+        self.lock(connection)
+        known, merged, erased = self._known(connection, events)
+        became, rows = [], []
+        for e in events:
+            was = known.get(e.event_id)
+            if was is not None:
+                became.append("duplicate" if was == e.digest else "conflict")
+            elif e.event_id in erased:
+                became.append("erased")
+            else:
+                known[e.event_id] = e.digest
+                became.append("accepted")
+                items = None if e.items is None else msgspec.json.encode(e.items).decode()
+                rows.append((e.event_id, merged.get(e.person, e.person), e.session_id, e.item_id,
+                             e.kind, e.value, e.time, now, e.recommendation_id, e.rank, items,
+                             e.context, e.properties, e.digest))  # fmt: skip
+        if rows:
+            mark = "?" if self._sqlite else "%s"
+            driver(connection).cursor().executemany(
+                f"INSERT INTO events ({', '.join(GIVEN)}) VALUES ({', '.join([mark] * len(GIVEN))})",
+                rows,
+            )
+        return became
+
+    def _known(
+        self, connection: sa.Connection, events: Sequence[Event]
+    ) -> tuple[dict[str, int], dict[str, str], set[str]]:
+        """Return digests of ids that are known, who is known as someone else, ids erased."""
+        raw = driver(connection)
+        one = "(SELECT value FROM json_each(?))" if self._sqlite else "ANY(%s)"
+        inside = "IN" if self._sqlite else "="
+
+        def of(values: list[str]) -> tuple[Any]:
+            return (msgspec.json.encode(values).decode() if self._sqlite else values,)
+
+        ids = list({e.event_id for e in events})
+        people = list({e.person for e in events})
+        known = dict(
+            raw.execute(
+                f"SELECT event_id, digest FROM events WHERE event_id {inside} {one}", of(ids)
+            ).fetchall()
+        )
+        merged = dict(
+            raw.execute(
+                f'SELECT person, "into" FROM merges WHERE person {inside} {one}', of(people)
+            ).fetchall()
+        )
+        erased: set[str] = set()
+        if raw.execute("SELECT 1 FROM tombstones LIMIT 1").fetchone():
+            hashes = {tombstone(self._store.salt, i): i for i in ids}
+            if self._sqlite:
+                look = "SELECT hash FROM tombstones WHERE hash = ?"
+                rows = [row for h in hashes for row in raw.execute(look, (h,))]
+            else:
+                look = "SELECT hash FROM tombstones WHERE hash = ANY(%s)"
+                rows = raw.execute(look, (list(hashes),)).fetchall()
+            erased = {hashes[bytes(h)] for (h,) in rows}
+        return known, merged, erased
+
+    def history(self, people: Sequence[str], *, connection: sa.Connection | None = None) -> Rows:
+        """Return what people did, from the covering index alone; impressions are not in it."""
+        if connection is None:
+            with self._store.reading() as connection:
+                return self.history(people, connection=connection)
+        rows: list[Any] = []
+        raw = driver(connection)
+        mark = "?" if self._sqlite else "%s"
+        for n, who in enumerate(people):
+            rows += raw.execute(
+                f"SELECT {n}, item_id, kind, value, time, session_id FROM events "
+                f"WHERE person = {mark} AND item_id IS NOT NULL ORDER BY time, position",
+                (who,),
+            ).fetchall()
+        if not rows:
+            return Rows([], [], [], [], [], [])
+        row, item_id, kind, value, time, session_id = map(list, zip(*rows))
+        return Rows(
+            row, item_id, kind, [float("nan") if v is None else v for v in value], time, session_id
+        )
+
+    def last(self) -> int:
+        """Return the last position; 0: the log is empty."""
+        with self._store.reading() as connection:
+            return int(
+                driver(connection).execute("SELECT max(position) FROM events").fetchone()[0] or 0
+            )
+
+    def read(self, after: int, limit: int) -> tuple[pl.DataFrame, int]:
+        """Read on from a position, in the order of commits; return also where to go on from."""
+        with self._store.reading() as connection:
+            rows = (
+                driver(connection)
+                .execute(
+                    f"SELECT {', '.join(COLUMNS)} FROM events WHERE position > {int(after)} "
+                    f"ORDER BY position LIMIT {int(limit)}"
+                )
+                .fetchall()
+            )
+        frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+        return frame, frame["position"][-1] if len(frame) else after
+
+    def frame(self, until: int | None = None) -> pl.DataFrame:
+        """Return all that can be learned from, in the order of positions."""
+        where = "" if until is None else f"AND position <= {int(until)}"
+        with self._store.reading() as connection:
+            rows = (
+                driver(connection)
+                .execute(
+                    "SELECT person, item_id, kind, value, time, session_id, position FROM events "
+                    f"WHERE item_id IS NOT NULL {where} ORDER BY position"
+                )
+                .fetchall()
+            )
+        return pl.DataFrame(rows, schema=LEARNED, orient="row")
+
+
+SCHEMA: dict[str, Any] = {
+    column.name: pl.Int64
+    if isinstance(column.type, (sa.BigInteger, sa.Integer))
+    else pl.Float64
+    if isinstance(column.type, sa.Float)
+    else pl.String
+    for column in table.columns
+}
+LEARNED: dict[str, Any] = {
+    "user": pl.String, "item": pl.String, "kind": pl.String, "value": pl.Float64,
+    "time": pl.Int64, "session": pl.String, "position": pl.Int64,
+}  # fmt: skip

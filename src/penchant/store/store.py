@@ -1,0 +1,138 @@
+"""A store: where events, items, people, models and what was shown are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import NoReturn
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from penchant.store import engine as engines
+from penchant.store import migrations
+from penchant.store.log import EventLog
+from penchant.store.numbers import bump as bump
+from penchant.store.numbers import driver
+
+MIGRATING = 0x70656E63_00000001
+"""PostgreSQL's advisory lock on the schema."""
+
+
+class Store:
+    """Everything the service keeps, in one SQLite file or one PostgreSQL database.
+
+    Every process opens its own; threads may share one. Use ``Store.open``.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.kind = engine.dialect.name
+        self.url = engine.url.render_as_string(hide_password=False)
+        self.events = EventLog(self)
+        # On PostgreSQL each statement of a reader sees what is committed: no round trip to begin.
+        self._reader = engine.execution_options(
+            **({} if self.kind == "sqlite" else {"isolation_level": "AUTOCOMMIT"})
+        )
+        self._writer = engine.execution_options(writes=True)
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True) -> Store:
+        """Open a store, making it or bringing its schema up to date where needed.
+
+        Parameters
+        ----------
+        url : a path (``shop.db``), ``sqlite:///shop.db`` or ``postgresql+psycopg://user@host/db``.
+        create : whether a new one may be made.
+
+        Raises
+        ------
+        BadStore : absent, foreign, made by a newer penchant, or out of reach.
+        MissingExtra : the driver is not installed.
+        """
+        where = engines.address(url)
+        store = cls(engines.connected(where, create=create))
+        try:
+            store._migrate(create)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _migrate(self, create: bool) -> None:
+        where = engines.shown(self.engine.url)
+        with self.reading() as connection:
+            found = migrations.checked(migrations.level(connection), where)
+        if found == migrations.NEWEST:
+            return
+        if not found and not create:
+            raise engines.BadStore(f"{where} holds no store.")
+        with self.writing() as connection:
+            if self.kind == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
+            # Another process may have been first.
+            if migrations.checked(migrations.level(connection), where) < migrations.NEWEST:
+                migrations.upgrade(connection)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({engines.shown(self.engine.url)!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A Store holds connections and cannot be pickled. Open it in each process.")
+
+    def close(self) -> None:
+        """Close all connections. A store in SQLite is then one file again."""
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Read: on SQLite one snapshot, on PostgreSQL each statement sees what is committed."""
+        with self._connected(self._reader) as connection:
+            connection.begin()
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Write in one transaction, committed at the end, rolled back by an exception.
+
+        Writers of one SQLite file take turns, whatever process they are in.
+        """
+        with self._connected(self._writer) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _connected(self, engine: sa.Engine) -> Iterator[sa.Connection]:
+        try:
+            connection = engine.connect()
+        except exc.OperationalError as error:
+            raise engines.unreachable(self.engine.url, error) from error
+        try:
+            with connection:
+                yield connection
+        except exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise engines.unreachable(self.engine.url, error) from error
+            raise
+
+    def numbers(self, connection: sa.Connection | None = None) -> dict[str, int]:
+        """Return the numbers that grow with each change, by name."""
+        if connection is None:
+            with self.reading() as connection:
+                return self.numbers(connection)
+        return dict(driver(connection).execute("SELECT name, number FROM numbers").fetchall())
+
+    @cached_property
+    def salt(self) -> bytes:
+        """What tombstones are hashed with, made with the store."""
+        with self.reading() as connection:
+            found = connection.exec_driver_sql(
+                "SELECT value FROM secrets WHERE name = 'tombstones'"
+            ).scalar_one()
+        return bytes(found)

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ALS": "models.factorization",
+    "AsyncClient": "client",
     "BPR": "models.pairwise",
     "BadArtifact": "errors",
     "BadEvents": "errors",
@@ -22,6 +23,7 @@ _HOME = {
     "Binarise": "preparation.values",
     "CappedRecall": "evaluation.metrics",
     "CleanIds": "preparation.spelling",
+    "Client": "client",
     "ClipValues": "preparation.values",
     "CoClustering": "models.co_clustering",
     "ContentBased": "models.content",
@@ -81,6 +83,7 @@ _HOME = {
     "SLIM": "models.slim",
     "SVD": "models.rating_factors",
     "SVDpp": "models.rating_factors",
+    "ServiceError": "errors",
     "SequentialRules": "models.markov",
     "SlopeOne": "models.slope_one",
     "Split": "split",
@@ -114,6 +117,8 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant import testing as testing
     from penchant.artifact import load as load
     from penchant.artifact import save as save
+    from penchant.client import AsyncClient as AsyncClient
+    from penchant.client import Client as Client
     from penchant.dataset import Dataset as Dataset
     from penchant.errors import BadArtifact as BadArtifact
     from penchant.errors import BadEvents as BadEvents
@@ -122,6 +127,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.errors import MissingExtra as MissingExtra
     from penchant.errors import NotFitted as NotFitted
     from penchant.errors import PenchantError as PenchantError
+    from penchant.errors import ServiceError as ServiceError
     from penchant.errors import UnknownId as UnknownId
     from penchant.evaluation.comparison import compare as compare
     from penchant.evaluation.evaluator import Evaluation as Evaluation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -12,9 +12,8 @@ import polars as pl
 from penchant.dataset import described, recognised
 from penchant.errors import BadEvents, Incompatible
 from penchant.frames import Frame, to_polars
+from penchant.ids import IdMap
 from penchant.recommender import Codes, Onboards, Recommender, Training
-
-Model = TypeVar("Model", bound=Recommender)
 
 
 def onboards(model: Recommender) -> bool:
@@ -22,7 +21,7 @@ def onboards(model: Recommender) -> bool:
     return isinstance(model, Onboards) or any(map(onboards, _parts(model)))
 
 
-def onboarded(model: Model, items: Frame) -> Model:
+def onboarded(model: Recommender, items: Frame) -> Recommender:
     """Return a new model that also answers for items it was not fitted on, by their content.
 
     A composite hands the items on to those of its parts that can take them up (``Onboards``); the
@@ -69,11 +68,17 @@ def onboarded(model: Model, items: Frame) -> Model:
         return model.with_items(items)
     new = copy.copy(model)
     new.training_ = taken_up(training, items).training
-    parts = [onboarded(p, items) if onboards(p) else p for p in _parts(model)]
-    for part in parts:  # one map for all that speak the same codes
-        if part.training_.items == new.training_.items:
-            part.training_ = replace(part.training_, items=new.training_.items)
-    new.parts_ = parts  # type: ignore[attr-defined]
+    new.parts_ = [  # type: ignore[attr-defined]
+        _speaking(onboarded(part, items), new.training_.items) if onboards(part) else part
+        for part in _parts(model)
+    ]
+    return new
+
+
+def _speaking(new: Recommender, ids: IdMap) -> Recommender:
+    """Let a new part keep its composite's map, if it is the same, instead of another like it."""
+    if new.training_.items == ids:
+        new.training_ = replace(new.training_, items=ids)
     return new
 
 

@@ -1,0 +1,115 @@
+"""Requests to queries: who asks, and what they did, in the codes of the shelf."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from penchant.histories import Histories
+from penchant.ids import IdMap
+from penchant.queries import Queries
+from penchant.recommender import Recommender
+from penchant.serving.moments import moment
+from penchant.serving.shapes import Ask
+from penchant.serving.shelf import Shelf
+from penchant.store.log import Rows, person
+
+NOBODY = IdMap([])
+
+
+class Askers(NamedTuple):
+    """Whose histories a batch of requests reads."""
+
+    people: list[str]
+    asks: list[int]  # which request each of them belongs to
+
+    @classmethod
+    def of(cls, asks: Sequence[Ask]) -> Askers:
+        """Return who asks: the user, and the session too where both are given."""
+        people, owners = [], []
+        for n, ask in enumerate(asks):
+            if ask.user_id is not None:
+                people.append(person(ask.user_id, None))
+                owners.append(n)
+            if ask.session_id is not None:
+                people.append(person(None, ask.session_id))
+                owners.append(n)
+        return cls(people, owners)
+
+
+def queries(
+    shelf: Shelf, model: Recommender | None, asks: Sequence[Ask], rows: Rows, now: int
+) -> Queries:
+    """Return what is known about who asks.
+
+    A history is what the store has of the user and of the session, and what the request hands
+    over, by time; rows of the request without a time come last, as of now.
+
+    Parameters
+    ----------
+    rows : what the store has of the people of ``Askers.of(asks)``.
+    """
+    owners = Askers.of(asks).asks
+    who = [owners[n] for n in rows.row]
+    item, kind, value, time = [*rows.item_id], [*rows.kind], [*rows.value], [*rows.time]
+    for n, ask in enumerate(asks):
+        for past in ask.history or ():
+            who.append(n)
+            item.append(past.item_id)
+            kind.append(past.event_type)
+            value.append(float("nan") if past.value is None else past.value)
+            time.append(now if past.timestamp is None else moment(past.timestamp, "timestamp"))
+    return Queries(
+        items=shelf.items,
+        users=NOBODY if model is None else model.training_.users,
+        histories=_histories(shelf, len(asks), who, item, kind, value, time),
+        user=_users(model, asks),
+        now=np.full(len(asks), now, np.int64),
+        context=_context(model, asks),
+        tastes=tuple(a.tastes or {} for a in asks) if any(a.tastes for a in asks) else None,
+    )
+
+
+def _histories(
+    shelf: Shelf,
+    people: int,
+    who: list[int],
+    item: list[str],
+    kind: list[str],
+    value: list[float],
+    time: list[int],
+) -> Histories:
+    if not item:
+        return Histories.empty(people)
+    kinds: dict[str, int] = {}
+    kind_codes = [kinds.setdefault(one, len(kinds)) for one in kind]
+    codes = shelf.items.encode(item)
+    known = codes >= 0
+    return Histories.of(
+        np.array(who, np.int32)[known],
+        codes[known],
+        people=people,
+        kind=np.array(kind_codes, np.int16)[known],
+        value=np.array(value, np.float32)[known],
+        time=np.array(time, np.int64)[known],
+        kinds=tuple(kinds),
+    )
+
+
+def _users(model: Recommender | None, asks: Sequence[Ask]) -> np.ndarray:
+    nobody = np.full(len(asks), -1, np.int32)
+    if model is None or "user" not in model.reads or not len(model.training_.users):
+        return nobody
+    known = [n for n, ask in enumerate(asks) if ask.user_id is not None]
+    names = [person(asks[n].user_id, None) for n in known]
+    nobody[known] = model.training_.users.encode(names)
+    return nobody
+
+
+def _context(model: Recommender | None, asks: Sequence[Ask]) -> pl.DataFrame | None:
+    if model is None or "context" not in model.reads or not any(ask.context for ask in asks):
+        return None
+    return pl.DataFrame([ask.context or {} for ask in asks], strict=False)

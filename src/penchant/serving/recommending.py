@@ -1,0 +1,281 @@
+"""One batch of requests to lists: score, filter, boost, select, pin, give reasons.
+
+Each stage is a function of arrays with a row for each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from penchant.kernels.topk import top_k
+from penchant.queries import Queries
+from penchant.recommender import Explains, Scores
+from penchant.serving import asking
+from penchant.serving.facts import Codes, Mask
+from penchant.serving.live import Serving
+from penchant.serving.shapes import Ask, Recommended
+from penchant.serving.standing import Standing, targets
+from penchant.store.log import Rows
+
+POPULAR = "popular now"
+"""The source of what is shown where no model can answer."""
+
+PINNED = "pinned"
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """A request as it is worked on.
+
+    Parameters
+    ----------
+    ask : what was asked.
+    met : ids that earlier pages of the same list showed.
+    """
+
+    ask: Ask
+    met: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What is said of each item, for each of several askers.
+
+    Parameters
+    ----------
+    scores : (q, items) float32; NaN: nobody can say.
+    who : (q,) which of ``sources`` said it.
+    sources : names of the models asked, in order; the last is ``POPULAR``.
+    """
+
+    scores: Scores
+    who: NDArray[np.int16]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What may be shown.
+
+    Parameters
+    ----------
+    allowed : (items,) the same for all, or (q, items).
+    indptr, banned : the codes that each asker is not shown besides: seen, excluded, pinned.
+    """
+
+    allowed: Mask
+    indptr: NDArray[np.int64]
+    banned: Codes
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A batch with all that its stages made of it; lists are in display order, -1 past the end."""
+
+    serving: Serving
+    wanted: Sequence[Wanted]
+    asked: Queries
+    said: Scored
+    values: Scores  # (q, items) the scores with boosts
+    kept: Kept
+    pins: list[dict[int, int]]  # of each request: place in the list, code
+    codes: Codes  # (q, k)
+
+    def fallback(self, n: int) -> bool:
+        """Whether the model could not answer request n, and something simpler did."""
+        return bool(self.said.who[n] > 0) or not self.serving.proposers
+
+
+def worked(serving: Serving, wanted: Sequence[Wanted], rows: Rows, now: int) -> Work:
+    """Go through the stages.
+
+    Parameters
+    ----------
+    rows : what the store has of ``asking.Askers.of`` the requests.
+    """
+    asks = [one.ask for one in wanted]
+    asked = asking.queries(serving.shelf, serving.model, asks, rows, now)
+    said = scored(serving, asked)
+    standing = serving.standing(now)
+    values = boosted(serving, asks, said.scores, standing)
+    pins = [_pins(serving, one, standing, now) for one in wanted]
+    kept = _kept(serving, wanted, asked, pins, now)
+    ordered = buried(serving, asks, values, standing)
+    codes, _ = top_k(ordered, max(a.k for a in asks), kept.indptr, kept.banned, kept.allowed)
+    return Work(serving, wanted, asked, said, values, kept, pins, _placed(codes, asks, pins))
+
+
+def scored(serving: Serving, asked: Queries) -> Scored:
+    """Ask each proposer for those whom the ones before it cannot answer."""
+    sources = (*(one.name for one in serving.proposers), POPULAR)
+    who = np.zeros(len(asked), np.int16)
+    scores: Scores | None = None
+    waiting = np.arange(len(asked))
+    for n, proposer in enumerate(serving.proposers):
+        found = proposer.score(asked if n == 0 else asked[waiting])
+        if scores is None:
+            scores = found
+        else:
+            scores[waiting] = found
+        who[waiting] = n
+        waiting = waiting[np.isnan(found).all(axis=1)]
+        if not len(waiting):
+            return Scored(scores, who, sources)
+    if scores is None:
+        scores = np.empty((len(asked), len(asked.items)), np.float32)
+    scores[waiting] = serving.popular()
+    who[waiting] = len(serving.proposers)
+    return Scored(scores, who, sources)
+
+
+def boosted(
+    serving: Serving, asks: Sequence[Ask], scores: Scores, standing: Standing
+) -> Scores:
+    """Return the scores raised by standing boosts and those of the request."""
+    rows = [n for n, ask in enumerate(asks) if ask.boosts]
+    if standing.boosts is None and not rows:
+        return scores
+    spread = np.nanstd(scores, axis=1, keepdims=True)
+    spread = np.where(spread > 0, spread, np.float32(1)).astype(np.float32)
+    raised = scores.copy() if standing.boosts is None else scores + spread * standing.boosts
+    for n in rows:
+        for boost in asks[n].boosts or ():
+            codes = targets(serving.shelf, boost.item_id, boost.category)
+            raised[n, codes] += spread[n, 0] * np.float32(boost.amount)
+    return raised
+
+
+def buried(serving: Serving, asks: Sequence[Ask], values: Scores, standing: Standing) -> Scores:
+    """Return the values by which to order: what is buried comes after everything else."""
+    rows = [n for n, ask in enumerate(asks) if ask.bury]
+    if standing.buried is None and not rows:
+        return values
+    ordered = values.copy()
+    for n, ask in enumerate(asks):
+        below = np.zeros(len(serving.shelf), bool)
+        if standing.buried is not None:
+            below |= standing.buried
+        below[serving.shelf.known(ask.bury or [])] = True
+        span = np.nanmax(values[n], initial=-np.inf) - np.nanmin(values[n], initial=np.inf)
+        if np.isfinite(span):
+            ordered[n, below] -= span + 1
+    return ordered
+
+
+def _pins(serving: Serving, wanted: Wanted, standing: Standing, now: int) -> dict[int, int]:
+    """Return places (from 0) in this page and what is pinned there: the request's own go first."""
+    ask, offset = wanted.ask, len(wanted.met)
+    if not ask.pins and not standing.pins:
+        return {}
+    shelf, may = serving.shelf, serving.shelf.open(now)
+    out = set(shelf.known([*wanted.met, *(ask.exclude or ())]).tolist())
+    own = [(p.rank, int(c)) for p in ask.pins or () for c in shelf.known([p.item_id])]
+    places: dict[int, int] = {}
+    for rank, code in (*own, *standing.pins):
+        place = rank - 1 - offset
+        if 0 <= place < ask.k and place not in places and may[code] and code not in out:
+            places[place] = code
+            out.add(code)
+    return places
+
+
+def _kept(
+    serving: Serving,
+    wanted: Sequence[Wanted],
+    asked: Queries,
+    pins: list[dict[int, int]],
+    now: int,
+) -> Kept:
+    shelf = serving.shelf
+    allowed = shelf.open(now)
+    filters = [one.ask.filters for one in wanted]
+    if any(filters):
+        allowed = np.stack([allowed & shelf.meeting(f) if f else allowed for f in filters])
+    indptr, banned = asked.already_seen()
+    more = [
+        [
+            shelf.known([*one.met, *(one.ask.exclude or ())]) if one.met or one.ask.exclude else (),
+            [*pinned.values()],
+        ]
+        for one, pinned in zip(wanted, pins, strict=True)
+    ]
+    if any(one.ask.allow_seen for one in wanted) or any(len(a) or b for a, b in more):
+        hides = asked.histories.hidden()
+        parts = []
+        for n, one in enumerate(wanted):
+            a, b = indptr[n], indptr[n + 1]
+            seen = banned[a:b]
+            if one.ask.allow_seen:
+                seen = seen[hides[a:b]]
+            parts.append(np.concatenate([seen, *more[n]]).astype(np.int32))
+        indptr = np.cumsum([0, *map(len, parts)]).astype(np.int64)
+        banned = np.concatenate(parts)
+    return Kept(allowed, indptr, banned)
+
+
+def _placed(codes: Codes, asks: Sequence[Ask], pins: list[dict[int, int]]) -> Codes:
+    """Put what is pinned where it belongs, or last if the list is shorter than that."""
+    placed = np.full_like(codes, -1)
+    for row, best, ask, pinned in zip(placed, codes, asks, pins, strict=True):
+        rest = iter(best[best >= 0].tolist())
+        made = [pinned[n] if n in pinned else next(rest, -1) for n in range(ask.k)]
+        made = [code for code in made if code >= 0]
+        row[: len(made)] = made
+    return placed
+
+
+def listed(work: Work) -> list[list[Recommended]]:
+    """Return the list of each request, with titles and reasons."""
+    shelf, lists = work.serving.shelf, []
+    lengths = (work.codes >= 0).sum(axis=1).tolist()
+    flat = pl.Series(work.codes[work.codes >= 0])
+    ids = iter(shelf.items.values.gather(flat).to_list())
+    titles = iter(shelf.titles.gather(flat).to_list())
+    categories = iter(shelf.categories.gather(flat).to_list())
+    reasons = iter(_reasons(work))
+    for n, (one, length) in enumerate(zip(work.wanted, lengths, strict=True)):
+        source = work.said.sources[work.said.who[n]]
+        codes, pinned = work.codes[n, :length], work.pins[n].values()
+        made = []
+        for place, (code, score) in enumerate(zip(codes.tolist(), work.values[n, codes].tolist())):
+            made.append(
+                Recommended(
+                    item_id=next(ids),
+                    rank=len(one.met) + place + 1,
+                    score=score if score == score else None,
+                    source=PINNED if code in pinned else source,
+                    reason=next(reasons),
+                    title=next(titles),
+                    categories=_categories(next(categories)),
+                )
+            )
+        lists.append(made)
+    return lists
+
+
+_categories = msgspec.json.Decoder(list[str]).decode
+
+
+def _reasons(work: Work) -> list[str | None]:
+    """Return a sentence for each item of each list, None where none was asked for."""
+    reasons: list[str | None] = []
+    proposers = work.serving.proposers
+    for n, one in enumerate(work.wanted):
+        codes = [code for code in work.codes[n].tolist() if code >= 0]
+        who = int(work.said.who[n])
+        if not one.ask.reasons:
+            reasons += [None] * len(codes)
+        elif who == len(proposers):
+            reasons += ["liked by many people"] * len(codes)
+        elif isinstance(model := proposers[who], Explains):
+            query = work.asked[n]
+            reasons += [model.explain(query, code).sentence() for code in codes]
+        else:
+            reasons += [f"suggested by {work.said.sources[who]}"] * len(codes)
+    return reasons

@@ -1,0 +1,1 @@
+"""Routes: what goes over HTTP, and nothing more. Each module has ``handlers(service)``."""

@@ -15,6 +15,7 @@ from penchant.store import migrations
 from penchant.store.log import EventLog
 from penchant.store.numbers import bump as bump
 from penchant.store.numbers import driver
+from penchant.store.trainings import Trainings
 
 MIGRATING = 0x70656E63_00000001
 """PostgreSQL's advisory lock on the schema."""
@@ -31,6 +32,7 @@ class Store:
         self.kind = engine.dialect.name
         self.url = engine.url.render_as_string(hide_password=False)
         self.events = EventLog(self)
+        self.trainings = Trainings(self)
         # On PostgreSQL each statement of a reader sees what is committed: no round trip to begin.
         self._reader = engine.execution_options(
             **({} if self.kind == "sqlite" else {"isolation_level": "AUTOCOMMIT"})

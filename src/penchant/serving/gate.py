@@ -144,7 +144,7 @@ def _answered(scores: Scores) -> float:
 
 def _answers(share: float, before: float | None, limits: Limits) -> Check:
     good = share > 0 and (before is None or share >= before - limits.answered)
-    said = f"{share:.1%} of the people asked got an answer{said}"
+    said = f"{share:.1%} of the people asked got an answer"
     if before is not None:
         said += f", {before:.1%} from the model in use; {limits.answered:.1%} less is allowed"
     return Check("answers", good, said + ".")

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import norm
 
+from penchant.ids import IdMap
+from penchant.models.onboarding import taken_up
 from penchant.models.ratings import Biases
 from penchant.ranking import select
 from penchant.recommender import column_scores
@@ -28,12 +30,11 @@ class WithEverything(Right):
         return type(self)(shrink=self.shrink).fit(data)
 
     def with_items(self, items):
-        ids = self.training_.items.extended(items["item"])
-        weights = np.zeros((len(ids), len(ids)), np.float32)
-        weights[: len(self.weights_), : len(self.weights_)] = self.weights_
         new = copy.copy(self)
-        new.weights_ = weights
-        new.training_ = replace(self.training_, items=ids)
+        new.training_ = taken_up(self.training_, items).training
+        n = len(new.training_.items)
+        new.weights_ = np.zeros((n, n), np.float32)
+        new.weights_[: len(self.weights_), : len(self.weights_)] = self.weights_
         return new
 
     def sample(self, queries, k, rng, rules):
@@ -104,12 +105,47 @@ class UpdatesInPlace(WithEverything):
 class OnboardsWithoutAnswer(WithEverything):
     def with_items(self, items):
         new = super().with_items(items)
-        new.weights_[:, -1] = np.nan
+        new.weights_[:, self.training_.fitted :] = np.nan
         return new
 
     def _score(self, queries, items):
         scores = super()._score(queries, None)
         scores[:, np.isnan(self.weights_[0])] = np.nan
+        return column_scores(scores, items)
+
+
+class OnboardsInPlace(WithEverything):
+    def with_items(self, items):
+        new = super().with_items(items)
+        self.weights_ = self.weights_ * np.float32(2)
+        return new
+
+
+class OnboardsAtTheCostOfOthers(WithEverything):
+    def with_items(self, items):
+        new = super().with_items(items)
+        new.weights_ = new.weights_ * np.float32(len(self.weights_) / len(new.weights_))
+        return new
+
+
+class OnboardsByRenumbering(WithEverything):
+    def with_items(self, items):
+        new = super().with_items(items)
+        new.weights_ = new.weights_[::-1, ::-1].copy()
+        new.training_ = replace(new.training_, items=IdMap(list(new.training_.items)[::-1]))
+        return new
+
+
+class OnboardsWithoutKeeping(WithEverything):
+    def with_items(self, items):
+        new = super().with_items(items)
+        new.taken_up = True
+        return new
+
+    def _score(self, queries, items):
+        scores = super()._score(queries, None)
+        if not hasattr(self, "taken_up"):
+            scores[:, self.training_.fitted :] = np.nan
         return column_scores(scores, items)
 
 
@@ -166,6 +202,10 @@ WRONG = {
     UpdatesThatForget: "updates_make_a_new_model",
     UpdatesInPlace: "updates_make_a_new_model",
     OnboardsWithoutAnswer: "onboarding_keeps_known_scores",
+    OnboardsInPlace: "onboarding_keeps_known_scores",
+    OnboardsAtTheCostOfOthers: "onboarding_keeps_known_scores",
+    OnboardsByRenumbering: "onboarding_keeps_known_scores",
+    OnboardsWithoutKeeping: "onboarding_keeps_known_scores",
     RetrievesRoughScores: "retrieving_finds_the_best",
     RetrievesTooLittle: "retrieving_finds_the_best",
     RetrievesTheWorst: "retrieving_finds_the_best",

@@ -264,6 +264,7 @@ def test_a_weight_for_a_kind_that_does_not_occur_is_noted():
     assert "feedback names 'purchse', which does not occur. Did you mean purchase?" in (
         data.reading.lines()
     )
+    assert data.name == data.reading.source
 
 
 def test_the_order_of_the_rules_by_hand():

@@ -132,7 +132,9 @@ def gathered(store: Store, until: int, feedback: Feedback = FEEDBACK) -> Dataset
     if not len(log):
         raise BadEvents("the store holds no event with an item: there is nothing to learn from yet")
     # Named as in the catalogue, so that no attribute is taken for the id.
-    log = log.with_columns(pl.from_epoch("time", time_unit="us")).rename({"item": "item_id"})
+    log = log.rename({"item": "item_id"}).with_columns(
+        pl.from_epoch("time", time_unit="us").dt.replace_time_zone("UTC")
+    )
     events = Events.from_frame(
         log, user="user", item="item_id", value="value", time="time", kind="kind",
         session="session", source="the store",

@@ -151,7 +151,8 @@ def _sqlite(url: sa.URL, create: bool) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: object) -> None:
-        for setting in ("synchronous = FULL", "foreign_keys = ON", "cache_size = -16000",
+        # What is erased must not stay in free space; see erasure.scrub about the journal.
+        for setting in ("synchronous = FULL", "secure_delete = ON", "cache_size = -16000",
                         "mmap_size = 4294967296", "journal_size_limit = 67108864",
                         "temp_store = MEMORY"):  # fmt: skip
             connection.execute(f"PRAGMA {setting}")

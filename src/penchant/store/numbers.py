@@ -20,6 +20,19 @@ def bump(connection: sa.Connection, name: str) -> int:
     )
 
 
+def hold(connection: sa.Connection, name: str) -> int:
+    """Return a number, 0 at first, and let nobody else change it until the transaction ends."""
+    return int(
+        connection.exec_driver_sql(
+            "INSERT INTO numbers (name, number) VALUES (%s, 0) "
+            "ON CONFLICT (name) DO UPDATE SET number = numbers.number RETURNING number".replace(
+                "%s", placeholder(connection)
+            ),
+            (name,),
+        ).scalar_one()
+    )
+
+
 def placeholder(connection: sa.Connection) -> str:
     """Return how the driver marks a parameter."""
     return "?" if connection.dialect.name == "sqlite" else "%s"

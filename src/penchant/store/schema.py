@@ -224,12 +224,13 @@ Index("erasures_person", erasures.c.person_hash)
 daily = Table(  # how often an item was met each day, counted up to numbers["daily"]
     "daily",
     metadata,
-    Column("item_id", Id, primary_key=True),
+    # Days since 1970, of the event's own time; first, so that a span of days lies together.
+    Column("day", Integer, primary_key=True, autoincrement=False),
     Column("kind", Id, primary_key=True),
-    Column("day", Integer, primary_key=True),  # days since 1970, of the event's own time
+    Column("item_id", Id, primary_key=True),
     Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
-Index("daily_day", daily.c.day)
 
 # Numbers that a worker reads with each request, to notice what others changed: "items", "rules",
 # "keys", "promotions", "merges", "erasures"; and how far a job has come: "daily".

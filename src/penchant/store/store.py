@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import NoReturn
 
 import sqlalchemy as sa
@@ -12,9 +14,14 @@ from sqlalchemy import exc
 
 from penchant.store import engine as engines
 from penchant.store import migrations
+from penchant.store.catalogue import Catalogue, People
+from penchant.store.keys import Keys
 from penchant.store.log import EventLog
 from penchant.store.numbers import bump as bump
 from penchant.store.numbers import driver
+from penchant.store.registry import Registry
+from penchant.store.rules import Merchandising
+from penchant.store.shown import RecommendationLog
 from penchant.store.trainings import Trainings
 
 MIGRATING = 0x70656E63_00000001
@@ -27,12 +34,18 @@ class Store:
     Every process opens its own; threads may share one. Use ``Store.open``.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, folder: Path | None = None) -> None:
         self.engine = engine
         self.kind = engine.dialect.name
         self.url = engine.url.render_as_string(hide_password=False)
         self.events = EventLog(self)
         self.trainings = Trainings(self)
+        self.items = Catalogue(self)
+        self.users = People(self)
+        self.shown = RecommendationLog(self)
+        self.rules = Merchandising(self)
+        self.keys = Keys(self)
+        self.models = Registry(self, folder or Path(f"{engine.url.database}.models").absolute())
         # On PostgreSQL each statement of a reader sees what is committed: no round trip to begin.
         self._reader = engine.execution_options(
             **({} if self.kind == "sqlite" else {"isolation_level": "AUTOCOMMIT"})
@@ -40,13 +53,17 @@ class Store:
         self._writer = engine.execution_options(writes=True)
 
     @classmethod
-    def open(cls, url: str, *, create: bool = True) -> Store:
+    def open(
+        cls, url: str, *, create: bool = True, models: str | os.PathLike[str] | None = None
+    ) -> Store:
         """Open a store, making it or bringing its schema up to date where needed.
 
         Parameters
         ----------
         url : a path (``shop.db``), ``sqlite:///shop.db`` or ``postgresql+psycopg://user@host/db``.
         create : whether a new one may be made.
+        models : the folder of saved models. None: the name of the file or database and ".models",
+            beside the file, or for PostgreSQL in the current folder.
 
         Raises
         ------
@@ -54,7 +71,8 @@ class Store:
         MissingExtra : the driver is not installed.
         """
         where = engines.address(url)
-        store = cls(engines.connected(where, create=create))
+        folder = None if models is None else Path(models).absolute()
+        store = cls(engines.connected(where, create=create), folder)
         try:
             store._migrate(create)
         except BaseException:

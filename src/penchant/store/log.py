@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -209,7 +209,9 @@ class EventLog:
             with self._store.writing() as connection:
                 return self.append(events, now=now, connection=connection)
         self.lock(connection)
-        known, merged, erased = self._known(connection, events)
+        ids = [e.event_id for e in events]
+        known, erased = self.digests(connection, ids), self.erased(connection, ids)
+        merged = self.merged(connection, (e.person for e in events))
         became, rows = [], []
         for e in events:
             was = known.get(e.event_id)
@@ -232,40 +234,33 @@ class EventLog:
             )
         return became
 
-    def _known(
-        self, connection: sa.Connection, events: Sequence[Event]
-    ) -> tuple[dict[str, int], dict[str, str], set[str]]:
-        """Return digests of ids that are known, who is known as someone else, ids erased."""
+    def digests(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, int]:
+        """Return the digests of those of ``ids`` that are in the log."""
+        return self._of(connection, "SELECT event_id, digest FROM events WHERE event_id", ids)
+
+    def merged(self, connection: sa.Connection, people: Iterable[str]) -> dict[str, str]:
+        """Return as whom those of ``people`` are known who were merged."""
+        return self._of(connection, 'SELECT person, "into" FROM merges WHERE person', people)
+
+    def _of(self, connection: sa.Connection, sql: str, values: Iterable[str]) -> dict[str, Any]:
+        given = list(dict.fromkeys(values))
+        sql += " IN (SELECT value FROM json_each(?))" if self._sqlite else " = ANY(%s)"
+        one = msgspec.json.encode(given).decode() if self._sqlite else given
+        return dict(driver(connection).execute(sql, (one,)).fetchall())
+
+    def erased(self, connection: sa.Connection, ids: Iterable[str]) -> set[str]:
+        """Return those of ``ids`` whose events were erased."""
         raw = driver(connection)
-        one = "(SELECT value FROM json_each(?))" if self._sqlite else "ANY(%s)"
-        inside = "IN" if self._sqlite else "="
-
-        def of(values: list[str]) -> tuple[Any]:
-            return (msgspec.json.encode(values).decode() if self._sqlite else values,)
-
-        ids = list({e.event_id for e in events})
-        people = list({e.person for e in events})
-        known = dict(
-            raw.execute(
-                f"SELECT event_id, digest FROM events WHERE event_id {inside} {one}", of(ids)
-            ).fetchall()
-        )
-        merged = dict(
-            raw.execute(
-                f'SELECT person, "into" FROM merges WHERE person {inside} {one}', of(people)
-            ).fetchall()
-        )
-        erased: set[str] = set()
-        if raw.execute("SELECT 1 FROM tombstones LIMIT 1").fetchone():
-            hashes = {tombstone(self._store.salt, i): i for i in ids}
-            if self._sqlite:
-                look = "SELECT hash FROM tombstones WHERE hash = ?"
-                rows = [row for h in hashes for row in raw.execute(look, (h,))]
-            else:
-                look = "SELECT hash FROM tombstones WHERE hash = ANY(%s)"
-                rows = raw.execute(look, (list(hashes),)).fetchall()
-            erased = {hashes[bytes(h)] for (h,) in rows}
-        return known, merged, erased
+        if not raw.execute("SELECT 1 FROM tombstones LIMIT 1").fetchone():
+            return set()
+        hashes = {tombstone(self._store.salt, one): one for one in ids}
+        if self._sqlite:
+            look = "SELECT hash FROM tombstones WHERE hash = ?"
+            rows = [row for h in hashes for row in raw.execute(look, (h,))]
+        else:
+            look = "SELECT hash FROM tombstones WHERE hash = ANY(%s)"
+            rows = raw.execute(look, (list(hashes),)).fetchall()
+        return {hashes[bytes(h)] for (h,) in rows}
 
     def history(self, people: Sequence[str], *, connection: sa.Connection | None = None) -> Rows:
         """Return what people did, from the covering index alone; impressions are not in it."""

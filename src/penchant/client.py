@@ -23,7 +23,7 @@ from typing import Any, Generic, NamedTuple, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
 from penchant.errors import MissingExtra, ServiceError
-from penchant.ids import made_id
+from penchant.identity import made_id
 
 try:
     import httpx

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,9 +25,6 @@ DENSE = 8
 
 NEAR = 20_000
 """Ids that a misspelt one is compared with, at most."""
-
-LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Of made ids: Crockford's, without those that look alike."""
 
 _NAMES = {"int": "integers", "str": "strings", "uuid": "UUIDs"}
 
@@ -371,23 +367,6 @@ def as_column(name: str, ids: Sequence[Any] | pl.Series, kind: Kind | None = Non
         return pl.Series(name, [None if one is None else str(one) for one in values], pl.String)
     types: dict[Kind | None, Any] = {"int": pl.Int64, "str": pl.String}
     return pl.Series(name, values, types.get(kind))
-
-
-def made_id(now: int) -> str:
-    """Return a new id that sorts by time: 26 letters and digits, as a ULID.
-
-    Parameters
-    ----------
-    now : microseconds since 1970 (UTC); to the millisecond it stands in the first ten letters, and
-        80 random bits in the others.
-
-    Examples
-    --------
-    >>> made_id(1) < made_id(2000)
-    True
-    """
-    number = (now // 1000 & (1 << 48) - 1) << 80 | secrets.randbits(80)
-    return "".join(LETTERS[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def as_ids(ids: Sequence[Any] | NDArray[Any] | pl.Series) -> tuple[Kind, pl.Series]:

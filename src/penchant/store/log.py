@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +11,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from penchant.errors import BadParameter
+from penchant.identity import clean_id as clean_id
+from penchant.identity import made_id as made_id
 from penchant.store.numbers import driver
 from penchant.store.schema import events as table
 
@@ -79,40 +78,6 @@ def person(user_id: str | None, session_id: str | None) -> str:
     raise BadParameter("An event needs a user_id or a session_id; both are missing.")
 
 
-def clean_id(text: object) -> str:
-    """Return an id in the form in which the store keeps it: NFC, 1 to 256 characters.
-
-    Raises
-    ------
-    BadParameter : no text, empty, too long, or with control characters or halves of characters.
-    """
-    if isinstance(text, str):
-        if 0 < len(text) <= 256 and text.isascii() and text.isprintable():
-            return text
-        normal = unicodedata.normalize("NFC", text)
-        wrong = next((c for c in normal if unicodedata.category(c) in FORBIDDEN), None)
-        if wrong is not None:
-            raise BadParameter(f"An id may not hold {FORBIDDEN[unicodedata.category(wrong)]}: "
-                               f"{wrong!a} in {_short(text)}.")  # fmt: skip
-        if 0 < len(normal) <= 256:
-            return normal
-        raise BadParameter(f"An id has 1 to 256 characters, not {len(normal)}: {_short(text)}.")
-    raise BadParameter(f"An id is text, not {type(text).__name__}: {_short(text)}.")
-
-
-FORBIDDEN = {
-    "Cc": "control characters",
-    "Cs": "halves of surrogate pairs",
-    "Zl": "line separators",
-    "Zp": "paragraph separators",
-}
-
-
-def _short(value: object) -> str:
-    shown = ascii(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
-
-
 def digest(*sent: object) -> int:
     """Return 64 bits that tell what was sent apart: any values that JSON can hold, in order."""
     found = hashlib.blake2b(msgspec.json.encode(sent), digest_size=8)
@@ -122,51 +87,6 @@ def digest(*sent: object) -> int:
 def tombstone(salt: bytes, event_id: str) -> bytes:
     """Return by what an erased event is known."""
     return hashlib.sha256(salt + event_id.encode()).digest()
-
-
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
-
-
-class _Ids:
-    """Milliseconds, then 64 random bits that are counted up within a millisecond."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = 0
-
-    def next(self, now: int) -> str:
-        with self._lock:
-            start = max(now // 1000, 0) << 64
-            # Below half, so that counting up does not reach the next millisecond.
-            if start > self._last:
-                self._last = start | int.from_bytes(os.urandom(8)) >> 1
-            else:
-                self._last += 1
-            rest = self._last
-        text = ""
-        for _ in range(10):
-            rest, pair = divmod(rest, 3844)
-            text = PAIRS[pair] + text
-        return text
-
-
-_ids = _Ids()
-if hasattr(os, "register_at_fork"):  # a child must not count on from its parent's last
-    os.register_at_fork(after_in_child=_ids.__init__)  # type: ignore[misc]
-
-
-def made_id(now: int) -> str:
-    """Return a new id of 20 letters and digits that sorts by time.
-
-    Unique across processes and machines; within a process each is greater than the one before,
-    even if the clock goes back.
-
-    Parameters
-    ----------
-    now : microseconds since 1970.
-    """
-    return _ids.next(now)
 
 
 class EventLog:

@@ -89,6 +89,20 @@ Tastes = Annotated[
         help='Something this person likes about items, such as a genre: "Sci-Fi"; repeat for more.',
     ),
 ]  # fmt: skip
+StoreUrl = Annotated[
+    str,
+    typer.Option(
+        "--store", metavar="URL", show_default=False,
+        help="An SQLite file (shop.db), or postgresql+psycopg://user@host/database.",
+    ),
+]  # fmt: skip
+Models = Annotated[
+    Path | None,
+    typer.Option(
+        "--models", metavar="FOLDER", show_default="beside the SQLite file",
+        help="Where the models of the store are kept.",
+    ),
+]  # fmt: skip
 User = Annotated[
     str | None,
     typer.Option("--user", metavar="ID", show_default=False, help="A person in the --data file."),

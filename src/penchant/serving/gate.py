@@ -93,8 +93,8 @@ def _not_below(found: Evaluation, other: str, called: str, margin: float) -> Che
     return Check(
         f"not below {other}",
         not worse,
-        f"NDCG@{K} is {new:.4f}, that of {called} {old:.4f}, of {len(found.asked):,} people; person "
-        f"by person {_interval(apart)}: {f'clearly worse{allowed}' if worse else _told(apart)}.",
+        f"NDCG@{K} is {new:.4f}, that of {called} {old:.4f}, of {len(found.asked):,} people; "
+        f"person by person {_interval(apart)}: {f'clearly worse{allowed}' if worse else _told(apart)}.",
     )
 
 

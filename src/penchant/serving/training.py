@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -31,9 +32,10 @@ from penchant.recommender import Recommender
 from penchant.serving import gate, trial
 from penchant.serving.gate import Check, Limits
 from penchant.serving.moments import SECOND, clock
+from penchant.store.erasure import settle
 from penchant.store.registry import Model
 from penchant.store.store import Store
-from penchant.store.trainings import LEASE
+from penchant.store.trainings import LEASE, Ended
 
 FEEDBACK = Feedback(weights={"view": 1, "click": 1, "cart": 3, "purchase": 5})
 """What an event weighs by default; kinds not named weigh 1, "hide" 0."""
@@ -163,7 +165,7 @@ def train(
 
     It is measured on the latest events, having learned from those before, beside the model in use
     and popularity, and then fitted again on everything. What is refused is registered too, with its
-    metrics and the reasons, but without its files.
+    metrics and the reasons, and never used; its files stay until the next training.
 
     Parameters
     ----------
@@ -202,11 +204,11 @@ def train(
         use = promote and row.state == "accepted"
         if use:
             store.models.promote(row.version, by=by, expected=read.version or "", now=now)
-            retire(store, kept)
+        retire(store, kept)
         said = " ".join(check.reason for check in checks if not check.passed)
-        store.trainings.end(
-            number, row.state, now=clock(), version=row.version, reason=said or None
-        )
+        state: Ended = "refused" if said else "accepted"
+        store.trainings.end(number, state, now=clock(), version=row.version, reason=said or None)
+        settle(store, now=clock())  # whoever was erased may be in no model now
     return Result(row, use, tuple(checks), found)
 
 
@@ -217,7 +219,7 @@ def described(model: Recommender) -> str:
 
 
 def retire(store: Store, kept: int = KEPT) -> list[str]:
-    """Delete the files of old models.
+    """Delete the files of old models; of refused ones, all but the latest model's.
 
     Parameters
     ----------
@@ -229,8 +231,10 @@ def retire(store: Store, kept: int = KEPT) -> list[str]:
     The versions whose files are gone.
     """
     stays = set(store.models.line()[-2:])
-    accepted = [row.version for row in store.models.list() if row.state == "accepted"]
-    old = [version for version in accepted[max(kept, 1) :] if version not in stays]
+    rows = store.models.list()
+    accepted = [row.version for row in rows if row.state == "accepted"]
+    refused = [row.version for row in rows if row.state == "refused" and row is not rows[0]]
+    old = [version for version in accepted[max(kept, 1) :] if version not in stays] + refused
     for version in old:
         store.models.retire(version)
     return old
@@ -373,7 +377,7 @@ def _registered(
     now: int,
 ) -> Model:
     return store.models.add(
-        lambda path: made.rename(path),
+        lambda path: os.rename(made, path),
         name=described(final),
         position=read.position,
         erasures=read.erasures,

@@ -21,7 +21,8 @@ LEASE = 90_000_000
 
 DIED = "its process ended without a word, or its machine did"
 
-State = Literal["running", "accepted", "refused", "failed"]
+Ended = Literal["accepted", "refused", "failed"]
+State = Ended | Literal["running"]
 
 
 class Training(msgspec.Struct, frozen=True):
@@ -84,7 +85,7 @@ class Trainings:
     def end(
         self,
         number: int,
-        state: Literal["accepted", "refused", "failed"],
+        state: Ended,
         *,
         now: int,
         version: str | None = None,

@@ -278,7 +278,8 @@ def _cookie(given: str) -> str | None:
 
 
 def _address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    return f"address {connection.scope['client'][0] if connection.scope.get('client') else ''}"
+    client = connection.scope["client"]
+    return f"address {client[0] if client else ''}"
 
 
 def _unauthorised(code: str, message: str) -> Refusal:

@@ -59,6 +59,11 @@ RETRY = "1"
 """Seconds after which what failed for now may be tried again."""
 
 _PATH = re.compile(r" - at `(.*?)`$", re.DOTALL)
+# What a message of the store begins with, if it is about a field of a body.
+_FIELD = re.compile(
+    r"items\[\d+\](\.\w+)*|(title|categories|attributes|action|amount|rank|(available|valid)_\w+)\b"
+    r"(\.\w+)*"
+)
 _SOURCES = {"query": "query", "path": "path", "header": "header", "cookie": "cookie"}
 
 
@@ -182,7 +187,13 @@ def _hidden(error: Exception) -> Refusal:
 
 
 def _telling(code: str) -> Callable[[Exception], Refusal]:
-    return lambda error: Refusal(code, str(error), path=getattr(error, "path", None))
+    return lambda error: Refusal(code, str(error))
+
+
+def _invalid(error: Exception) -> Refusal:
+    text = str(error)
+    found = _FIELD.match(text)
+    return Refusal("invalid", text, path=None if found is None else f"$.{found.group()}")
 
 
 # From the narrow to the wide: the first that fits tells.
@@ -200,7 +211,7 @@ _KINDS: tuple[tuple[type[Exception], Callable[[Exception], Refusal]], ...] = (
     (NotFitted, _no_model),
     (BadArtifact, _no_model),
     (MissingExtra, _hidden),
-    (PenchantError, _telling("invalid")),
+    (PenchantError, _invalid),
 )
 
 _encode = msgspec.json.Encoder().encode

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
-from litestar.types import HTTPReceiveMessage, Message, Receive
+from litestar.types import HTTPReceiveMessage, Receive
 
 from penchant.serving.failures import Refusal
 
@@ -77,7 +78,7 @@ class Body:
     async def __call__(self) -> HTTPReceiveMessage:
         """Return the whole body as one message, and then whatever comes after it."""
         if self._read:
-            return await self._receive()  # type: ignore[return-value]
+            return cast(HTTPReceiveMessage, await self._receive())
         self._read = True
         if self._declared is not None and self._declared > self._most:
             raise self._too_large()
@@ -95,9 +96,9 @@ class Body:
         parts: list[bytes] = []
         size = 0
         while True:
-            message: Message = await self._receive()
-            if message["type"] != "http.request":
-                return message  # type: ignore[return-value]
+            message = cast(HTTPReceiveMessage, await self._receive())
+            if message["type"] == "http.disconnect":
+                return message
             parts.append(message["body"])
             size += len(message["body"])
             if size > self._most:

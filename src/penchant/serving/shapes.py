@@ -15,6 +15,11 @@ Id = Annotated[str, Meta(min_length=1, max_length=256, description="1 to 256 cha
 Time = str | int | float
 Ids = Annotated[list[Id], Meta(max_length=1000)]
 Facts = Annotated[dict[str, Any], Meta(description="a JSON object, up to 16 kB")]
+Fact = str | bool | int | float
+Attributes = Annotated[
+    dict[Annotated[str, Meta(min_length=1)], Fact | list[Fact]],
+    Meta(description="text, numbers, true or false, or lists of these, by name; up to 16 kB"),
+]
 Scope = Literal["ingest", "read", "admin"]
 
 
@@ -26,7 +31,7 @@ class Reply(msgspec.Struct, kw_only=True):
     """A reply body."""
 
 
-class Problem(Reply, kw_only=True):
+class Problem(Reply, kw_only=True, omit_defaults=True):
     """What went wrong: a word for programs, a sentence for people, where it is explained."""
 
     code: str
@@ -238,7 +243,7 @@ class ItemIn(Shape, kw_only=True):
 
     title: Annotated[str, Meta(max_length=1000)] | None = None
     categories: Annotated[list[Id], Meta(max_length=100)] = []
-    attributes: Facts = {}
+    attributes: Attributes = {}
     available_from: Time | None = None
     available_until: Time | None = None
     withdrawn: bool = False
@@ -270,10 +275,16 @@ class ItemBatch(Shape, kw_only=True):
     items: Annotated[list[ItemRow], Meta(max_length=1000)]
 
 
+class Stored(Reply, kw_only=True):
+    """How many items were put."""
+
+    items: int
+
+
 class UserIn(Shape, kw_only=True):
     """What is known of a user."""
 
-    attributes: Facts = {}
+    attributes: Attributes = {}
 
 
 class UserOut(Reply, kw_only=True):
@@ -406,6 +417,10 @@ class Promote(Shape, kw_only=True):
 
     version: Id
     expected: str | None = None
+
+
+class Rollback(Shape, kw_only=True):
+    """Nothing needs to be said to go back: ``{}``."""
 
 
 class RuleIn(Shape, kw_only=True):

@@ -43,6 +43,10 @@ ROLES = tuple(NAMES)
 FLOAT32 = float(np.finfo(np.float32).max)
 
 
+def _none_left_out() -> pl.DataFrame:
+    return pl.DataFrame(schema={"row": pl.UInt32, "reason": pl.String})
+
+
 @dataclass(frozen=True)
 class Reading:
     """What was understood of a table: nothing is left out or changed without a line here.
@@ -57,6 +61,7 @@ class Reading:
     repeats : rows whose (user, item, kind) occurred before; they are kept.
     time_unit : "s", "ms", "us" or "ns", "text", "datetime" or "date"; None without times.
     notes : anything else worth saying.
+    left_out : the rows that ``dropped`` counts: columns ``row`` (0 is the first) and ``reason``.
     """
 
     source: str
@@ -67,6 +72,7 @@ class Reading:
     repeats: int = 0
     time_unit: str | None = None
     notes: tuple[str, ...] = ()
+    left_out: pl.DataFrame = field(default_factory=_none_left_out, compare=False, repr=False)
 
     def lines(self) -> list[str]:
         """Return the reading as sentences for a person."""
@@ -271,6 +277,7 @@ class _Parser:
         self.zone, self.time_format = zone, time_format
         self.keep = np.ones(len(table), bool)
         self.faults: dict[str, np.ndarray[Any, np.dtype[np.bool_]]] = {}
+        self.reasons: list[str] = []  # of the faults, without what stands in one of the rows
         self.time_unit: str | None = None
         self.notes: list[str] = []
 
@@ -286,6 +293,7 @@ class _Parser:
         """Take rows out; the reason quotes what stands in one of them, if it has a column."""
         mask = np.asarray(where, dtype=bool) & self.keep
         if mask.any():
+            self.reasons.append(reason)
             met = None if column is None else column.filter(pl.Series(mask))
             if met is not None:
                 one = met.to_list()[0] if met.dtype.is_nested() else met.min()
@@ -320,8 +328,16 @@ class _Parser:
             repeats=len(frame) - _distinct(frame),
             time_unit=self.time_unit,
             notes=tuple(self.notes),
+            left_out=self.left_out(),
         )
         return Events(frame, reading)
+
+    def left_out(self) -> pl.DataFrame:
+        parts = [
+            pl.DataFrame({"row": pl.Series(mask).arg_true()}).with_columns(reason=pl.lit(reason))
+            for reason, mask in zip(self.reasons, self.faults.values(), strict=True)
+        ]
+        return pl.concat([_none_left_out(), *parts]).sort("row")
 
     def complaint(self) -> str:
         told = []

@@ -22,6 +22,8 @@ from penchant.cli.inspecting import inspect
 from penchant.cli.predicting import predict
 from penchant.cli.preparing import prepare
 from penchant.cli.running import Commands
+from penchant.cli.serving import serve
+from penchant.cli.training import models, promote, rollback, train
 from penchant.cli.tuning import tune
 
 app = typer.Typer(
@@ -53,6 +55,7 @@ def main(
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo, inspect, compare),
     "Your own data": (prepare, fit, tune, evaluate, recommend, similar, explain, predict),
+    "A service": (serve, train, models, promote, rollback),
     "Help": (doctor,),
 }
 for panel, commands in PANELS.items():

@@ -1,69 +1,35 @@
-"""What a worker answers from: the model in use and the catalogue, exchanged while it serves."""
+"""What a worker answers from, kept as the store says and exchanged while it serves."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import polars as pl
 
 from penchant import artifact
-from penchant.errors import PenchantError
 from penchant.ids import IdMap
-from penchant.models.hybrid import Fallback
-from penchant.models.onboarding import onboarded, onboards
-from penchant.queries import Queries
-from penchant.recommender import Recommender, Scores
+from penchant.recommender import Recommender
+from penchant.serving import recommending
+from penchant.serving.current import Serving
+from penchant.serving.recommending import Wanted
+from penchant.serving.shapes import Ask, Boost, Filters, Past
 from penchant.serving.shelf import Shelf
-from penchant.serving.standing import Standing
-from penchant.store.catalogue import Item
-from penchant.store.rules import Rule
+from penchant.store import daily
+from penchant.store.log import Rows
 from penchant.store.store import Store
 
 log = logging.getLogger("penchant.serving")
 
+AT_ONCE = 2000
+"""Items whose changes a request waits for; of more, it waits only for those withdrawn."""
 
-@dataclass(frozen=True, eq=False)
-class Serving:
-    """All that a list is made from. It never changes: another one takes its place.
+OTHERS = 2
+"""Models besides the one in use that are kept at hand, to compare."""
 
-    Parameters
-    ----------
-    model : the model in use; None before the first.
-    version : its version in the registry.
-    shelf : the catalogue, in codes that begin with the model's.
-    """
-
-    model: Recommender | None
-    version: str | None
-    shelf: Shelf
-    rules: tuple[Rule, ...] = ()
-    counts: Scores | None = None
-    _standing: list[Standing] = field(default_factory=list)
-
-    @cached_property
-    def proposers(self) -> tuple[Recommender, ...]:
-        """Who is asked for scores, each for those whom the ones before it cannot answer."""
-        if isinstance(self.model, Fallback) and self.model.scores != "rating":
-            return tuple(self.model.parts_)
-        return () if self.model is None else (self.model,)
-
-
-    def popular(self) -> Scores:
-        """Return (items,) how often each was met lately: what is shown where no model answers."""
-        return np.zeros(len(self.shelf), np.float32) if self.counts is None else self.counts
-
-    def standing(self, now: int) -> Standing:
-        """Return the rules that hold now."""
-        for one in self._standing:
-            if one.since <= now < one.until:
-                return one
-        self._standing[:] = [Standing.of(self.rules, self.shelf, now)]
-        return self._standing[0]
+LATELY, EVER = 30, 3650
+"""Days over which is counted what people went for; if there is nothing, over the last years."""
 
 
 class Live:
@@ -72,69 +38,161 @@ class Live:
     Parameters
     ----------
     known : classes of your own that a saved model may name.
+    now : microseconds since 1970 (UTC).
     """
 
-    def __init__(self, store: Store, *, known: Sequence[type[Recommender]] = ()) -> None:
+    def __init__(
+        self, store: Store, *, known: Sequence[type[Recommender]] = (), now: int = 0
+    ) -> None:
         self.store, self.known = store, known
         self.failure: str | None = None
         self._lock = threading.Lock()
-        self._numbers: Mapping[str, int] = {}
-        self._serving = Serving(None, None, Shelf.bare(IdMap(pl.Series([], dtype=pl.String))))
+        self._loading: threading.Thread | None = None
+        self._taking: threading.Thread | None = None
+        self._others: dict[str, Recommender] = {}
+        self._seen: dict[str, int] = {}
+        self._heard: dict[int, list[str]] = {}
+        nothing = IdMap(pl.Series([], dtype=pl.String))
+        self._serving = Serving(None, None, Shelf.bare(nothing))
         numbers = store.numbers()
+        self._take_rules(numbers)
         self._take_items(numbers)
-        self._take_model(numbers)
+        self._seen["promotions"] = numbers.get("promotions", 0)
+        self._load(now)
+        self.count(now)
 
-    def current(self, numbers: Mapping[str, int] | None = None) -> Serving:
-        """Return what to answer from, after whatever changed by ``numbers`` of the store."""
-        if numbers is None:
-            numbers = self.store.numbers()
+    def current(self, numbers: Mapping[str, int], now: int) -> Serving:
+        """Return what to answer from, after whatever had changed by ``numbers`` of the store.
+
+        Rules, new items and withdrawn ones count at once. A new model is loaded in another thread,
+        and takes over once it has answered.
+        """
+        if self._behind(numbers, "rules"):
+            self._take_rules(numbers)
         if self._behind(numbers, "items"):
-            self._take_items(numbers)
+            self._hear_of_items(numbers)
         if self._behind(numbers, "promotions"):
-            self._take_model(numbers)
+            self._start_loading(numbers, now)
         return self._serving
 
+    def other(self, version: str, now: int) -> Serving:
+        """Return what to answer from with another version of the model.
+
+        Raises
+        ------
+        UnknownId, Conflict : no such version, or one whose files are gone.
+        """
+        serving = self._serving
+        if version == serving.version:
+            return serving
+        model = self._others.get(version)
+        if model is None:
+            model = self._opened(version)
+            with self._lock:
+                self._others = dict([*self._others.items(), (version, model)][-OTHERS:])
+        return serving.answering(model, version, self.store)
+
+    def count(self, now: int) -> None:
+        """Count again what people went for, which is shown where no model can answer."""
+        most = max(len(self._serving.shelf), 1)
+        found = daily.popular(self.store, LATELY, None, most, now=now)
+        if not found:
+            found = daily.popular(self.store, EVER, None, most, now=now)
+        with self._lock:
+            self._serving = self._serving.counting(found)
+
+    def wait(self) -> None:
+        """Wait until nothing is being loaded any more."""
+        for thread in (self._loading, self._taking):
+            if thread is not None:
+                thread.join()
+
     def _behind(self, numbers: Mapping[str, int], name: str) -> bool:
-        return numbers.get(name, 0) > self._numbers.get(name, 0)
+        return numbers.get(name, 0) > self._seen.get(name, 0)
+
+    def _take_rules(self, numbers: Mapping[str, int]) -> None:
+        with self._lock:
+            if self._behind(numbers, "rules"):
+                self._serving = self._serving.ruled(self.store.rules.list())
+                self._seen["rules"] = numbers["rules"]
+
+    def _hear_of_items(self, numbers: Mapping[str, int]) -> None:
+        """Take in what changed in the catalogue: of very much, first what must not be shown."""
+        with self._lock:
+            seen = max([self._seen.get("items", 0), *self._heard])
+            if numbers["items"] <= seen:
+                return
+            many = self.store.items.touched(seen) > AT_ONCE
+            if many or self._heard:
+                self._heard[numbers["items"]] = hidden = self.store.items.withdrawn(seen)
+                self._serving = self._serving.hiding(hidden)
+            else:
+                self._serving = self._serving.changed(self.store.items.changes(seen))
+                self._seen["items"] = numbers["items"]
+            if many and (self._taking is None or not self._taking.is_alive()):
+                self._taking = threading.Thread(target=self._take_items, args=(numbers,))
+                self._taking.daemon = True
+                self._taking.start()
 
     def _take_items(self, numbers: Mapping[str, int]) -> None:
+        """Take in all that changed in the catalogue, while requests go on."""
+        while self._behind(numbers, "items"):
+            before = self._serving
+            fresh = before.changed(self.store.items.changes(self._seen.get("items", 0)))
+            with self._lock:
+                now = self._serving
+                if now.model is not before.model or now.rules is not before.rules:
+                    continue  # another thread exchanged something else: once more, on top of that
+                self._seen["items"] = numbers["items"]
+                self._heard = {n: ids for n, ids in self._heard.items() if n > numbers["items"]}
+                fresh = fresh.hiding([i for ids in self._heard.values() for i in ids])
+                self._serving = fresh.counting(now.counts)
+                numbers = {"items": max([numbers["items"], *self._heard])}
+
+    def _start_loading(self, numbers: Mapping[str, int], now: int) -> None:
         with self._lock:
-            seen = self._numbers.get("items", 0)
-            if numbers.get("items", 0) <= seen:
-                return
-            changes = self.store.items.changes(seen)
-            if changes:
-                self._serving = _with_changes(self._serving, changes)
-            self._numbers = {**self._numbers, "items": numbers["items"]}
+            if self._behind(numbers, "promotions"):
+                if self._loading is not None and self._loading.is_alive():
+                    return  # it looks again when it is done
+                self._seen["promotions"] = numbers["promotions"]
+                self._loading = threading.Thread(target=self._load, args=(now,), daemon=True)
+                self._loading.start()
 
-    def _take_model(self, numbers: Mapping[str, int]) -> None:
-        with self._lock:
-            if not self._behind(numbers, "promotions"):
-                return
-            self._numbers = {**self._numbers, "promotions": numbers["promotions"]}
-            row = self.store.models.in_use()
-            if row is None or row.version == self._serving.version:
-                return
-            try:
-                self._serving = self._loaded(row.version)
-                self.failure = None
-            except (PenchantError, OSError) as e:
-                self.failure = f"{row.version}: {e}"
-                log.error("model %s cannot be used: %s", row.version, e)
+    def _load(self, now: int) -> None:
+        """Load the model that the registry points to, try it, and put it in use."""
+        row = self.store.models.in_use()
+        if row is None or row.version == self._serving.version:
+            return
+        try:
+            model = self._opened(row.version)
+            before = self._serving
+            fresh = before.answering(model, row.version, self.store)
+            _tried(fresh, now)
+            with self._lock:
+                if self._serving is not before:
+                    fresh = self._serving.answering(model, row.version, self.store)
+                self._serving = fresh
+            self.failure = None
+        except Exception as e:
+            self.failure = f"{row.version} cannot be used: {e}"
+            log.exception("model %s cannot be used; %s stays", row.version, self._serving.version)
 
-    def _loaded(self, version: str) -> Serving:
-        path = self.store.models.path(version)
-        model = artifact.load(path, known=self.known, verify=False)
-        shelf = self._serving.shelf
-        items = model.training_.items.extended(shelf.items.values)
-        return Serving(model, version, shelf.recoded(items))
+    def _opened(self, version: str) -> Recommender:
+        # The registry verified it when it was added; arrays are mapped, not read.
+        return artifact.load(self.store.models.path(version), known=self.known, verify=False)
 
 
-def _with_changes(serving: Serving, changes: Sequence[Item]) -> Serving:
-    shelf, model = serving.shelf, serving.model
-    ids = pl.Series([one.item_id for one in changes], dtype=pl.String)
-    if model is not None and onboards(model):
-        model = onboarded(model, described(model, changes))
-        items = model.training_.items.extended(shelf.items.values).extended(ids)
-        return replace(serving, model=model, shelf=shelf.recoded(items).changed(items, changes))
-    return replace(serving, shelf=shelf.changed(shelf.items.extended(ids), changes))
+def _tried(serving: Serving, now: int) -> None:
+    """Answer a request of each kind, so that code is compiled and pages are in memory."""
+    some = serving.shelf.items.values.head(3).to_list()
+    past = [Past(item_id=one, event_type="view") for one in some]
+    asks = [
+        Ask(),
+        Ask(history=past),
+        Ask(history=past, k=1, filters=Filters(items=some), diversity=0.5),
+        Ask(history=past, boosts=[Boost(amount=1.0, item_id=one) for one in some], bury=some),
+    ]
+    nothing = Rows([], [], [], [], [], [])
+    for batch in ([ask] for ask in asks):
+        recommending.listed(recommending.worked(serving, [*map(Wanted, batch)], nothing, now))
+    recommending.listed(recommending.worked(serving, [*map(Wanted, asks)], nothing, now))

@@ -17,8 +17,8 @@ from penchant.kernels.topk import top_k
 from penchant.queries import Queries
 from penchant.recommender import Explains, Scores
 from penchant.serving import asking
+from penchant.serving.current import Serving
 from penchant.serving.facts import Codes, Mask
-from penchant.serving.live import Serving
 from penchant.serving.shapes import Ask, Recommended
 from penchant.serving.standing import Standing, targets
 from penchant.store.log import Rows
@@ -129,7 +129,7 @@ def scored(serving: Serving, asked: Queries) -> Scored:
             return Scored(scores, who, sources)
     if scores is None:
         scores = np.empty((len(asked), len(asked.items)), np.float32)
-    scores[waiting] = serving.popular()
+    scores[waiting] = serving.popular
     who[waiting] = len(serving.proposers)
     return Scored(scores, who, sources)
 

@@ -17,7 +17,7 @@ from penchant.serving.asking import Askers
 from penchant.serving.batching import Batcher
 from penchant.serving.live import Live
 from penchant.serving.moments import clock
-from penchant.serving.recommending import Wanted, Work
+from penchant.serving.recommending import Wanted
 from penchant.serving.shapes import Accepted, Ask, Listed, Ready, Recommended
 from penchant.serving.taking import taken
 from penchant.store.log import made_id, person
@@ -46,7 +46,7 @@ class Service:
         now: Callable[[], int] = clock,
     ) -> None:
         self.store, self.now = store, now
-        self.live = Live(store, known=known)
+        self.live = Live(store, known=known, now=now())
         self.writer = Writer(store)
         self._batcher = Batcher(self._lists)
 
@@ -87,7 +87,7 @@ class Service:
             numbers = self.store.numbers(connection)
             people = Askers.of([one.ask for one in wanted]).people
             rows = self.store.events.history(people, connection=connection)
-        work = recommending.worked(self.live.current(numbers), wanted, rows, now)
+        work = recommending.worked(self.live.current(numbers, now), wanted, rows, now)
         lists, log = [], []
         for n, items in enumerate(recommending.listed(work)):
             one = Listed(

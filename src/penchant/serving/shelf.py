@@ -65,17 +65,12 @@ class Shelf:
     def __len__(self) -> int:
         return len(self.items)
 
-    def changed(self, items: IdMap, changes: Sequence[Item]) -> Shelf:
-        """Return the shelf after changes of the catalogue.
-
-        Parameters
-        ----------
-        items : a map that begins with this shelf's and holds all that changed.
-        """
+    def changed(self, changes: Sequence[Item]) -> Shelf:
+        """Return the shelf after changes of items that are on it."""
+        items = self.items
         codes = items.encode(pl.Series([one.item_id for one in changes], dtype=pl.String))
-        more = Shelf.bare(IdMap(items.values[len(self) :]))
-        listed, withdrawn = _joined(self.listed, more.listed), _joined(self.withdrawn, more.withdrawn)
-        opens, closes = _joined(self.opens, more.opens), _joined(self.closes, more.closes)
+        listed, withdrawn = self.listed.copy(), self.withdrawn.copy()
+        opens, closes = self.opens.copy(), self.closes.copy()
         listed[codes] = True
         withdrawn[codes] = [one.withdrawn for one in changes]
         opens[codes] = [one.available_from or 0 for one in changes]
@@ -92,14 +87,18 @@ class Shelf:
             withdrawn,
             opens,
             closes,
-            pl.concat([self.titles, more.titles, titles]).gather(where),
-            pl.concat([self.categories, more.categories, pl.Series(own, dtype=pl.String)]).gather(
-                where
-            ),
+            pl.concat([self.titles, titles]).gather(where),
+            pl.concat([self.categories, pl.Series(own, dtype=pl.String)]).gather(where),
             self.facts.replaced(
                 codes, [one.categories for one in changes], [one.attributes for one in changes]
             ),
         )
+
+    def hiding(self, ids: Sequence[str]) -> Shelf:
+        """Return the shelf with some items withdrawn."""
+        withdrawn = self.withdrawn.copy()
+        withdrawn[self.known(ids)] = True
+        return replace(self, withdrawn=withdrawn, _open=[])
 
     def recoded(self, items: IdMap) -> Shelf:
         """Return the shelf in the codes of another map, which holds all that is listed here."""
@@ -169,6 +168,3 @@ class Shelf:
         codes = self.items.encode(ids)
         return codes[codes >= 0]
 
-
-def _joined(one: NDArray[np.generic], two: NDArray[np.generic]) -> NDArray[np.generic]:
-    return np.concatenate([one, two])

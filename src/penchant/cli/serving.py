@@ -1,0 +1,68 @@
+"""penchant serve: events in, recommendations out, over HTTP."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penchant.cli.running import errors, output, working
+from penchant.errors import BadParameter
+
+SERVER = "Where to listen"
+
+
+def serve(
+    store: Annotated[
+        str | None,
+        typer.Option(help="An SQLite file (shop.db), or postgresql+psycopg://user@host/database."),
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="A temporary store with films, ratings and a model.")
+    ] = False,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder of the models; by default beside the SQLite file.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Beyond 127.0.0.1 the store needs a key.", rich_help_panel=SERVER)
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0: any free one.", rich_help_panel=SERVER)
+    ] = 8000,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes.", rich_help_panel=SERVER)
+    ] = 1,
+) -> None:
+    """Serve recommendations over HTTP: events in, lists out, a page to see it working.
+
+    Try it with [bold]penchant serve --demo[/]. Everything is in the store: each worker process sees
+    an event from the moment it is accepted. Ctrl-C answers what is in flight and ends.
+    """
+    if demo == (store is not None):
+        raise BadParameter("name a store (--store shop.db), or take --demo: one of the two")
+    from penchant.serving.server import Settings
+    from penchant.serving.server import serve as start
+
+    def ready(address: str) -> None:
+        output().print(f"Serving at [bold]{address}[/] - open it in a browser. Ctrl-C ends.")
+
+    with tempfile.TemporaryDirectory(prefix="penchant-demo-") as folder:
+        url = store if store is not None else str(Path(folder, "demo.db"))
+        if demo:
+            _fill(url)
+        start(
+            Settings(store=url, models=models, host=host, port=port, workers=workers), ready=ready
+        )
+
+
+def _fill(url: str) -> None:
+    """Make the demo's store, showing what is being done."""
+    from penchant.serving.demo import fill
+    from penchant.serving.moments import clock
+    from penchant.store.store import Store
+
+    with working("Preparing the demo") as update, Store.open(url) as store:
+        fill(store, now=clock(), say=update)
+    errors().print("[dim]The demo's store is temporary: it is deleted at the end.[/]")

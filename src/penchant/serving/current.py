@@ -1,0 +1,123 @@
+"""What lists are made from at one moment: a model, the catalogue, the merchant's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from penchant.ids import IdMap
+from penchant.models.hybrid import Fallback
+from penchant.models.onboarding import onboarded, onboards
+from penchant.recommender import Recommender, Scores
+from penchant.serving.shelf import Shelf
+from penchant.serving.standing import Standing
+from penchant.store.catalogue import Item, framed
+from penchant.store.rules import Rule
+from penchant.store.store import Store
+
+
+@dataclass(frozen=True, eq=False)
+class Serving:
+    """All that a list is made from. It never changes: another one takes its place.
+
+    Parameters
+    ----------
+    model : the model in use; None before the first.
+    version : its version in the registry.
+    shelf : the catalogue, in codes that begin with the model's.
+    rules : the merchant's, those included that do not hold now.
+    counts : items and how often people went for them.
+    """
+
+    model: Recommender | None
+    version: str | None
+    shelf: Shelf
+    rules: tuple[Rule, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+    _standing: list[Standing] = field(default_factory=list)
+
+    @cached_property
+    def proposers(self) -> tuple[Recommender, ...]:
+        """Who is asked for scores, each for those whom the ones before it cannot answer."""
+        if isinstance(self.model, Fallback) and self.model.scores != "rating":
+            return tuple(self.model.parts_)
+        return () if self.model is None else (self.model,)
+
+    @cached_property
+    def popular(self) -> Scores:
+        """(items,) how often people went for each."""
+        counts = np.zeros(len(self.shelf), np.float32)
+        if self.counts:
+            ids, numbers = zip(*self.counts, strict=True)
+            codes = self.shelf.items.encode(pl.Series(ids, dtype=pl.String))
+            counts[codes[codes >= 0]] = np.array(numbers, np.float32)[codes >= 0]
+        return counts
+
+    def standing(self, now: int) -> Standing:
+        """Return the rules that hold now."""
+        for one in self._standing:
+            if one.since <= now < one.until:
+                return one
+        self._standing[:] = [Standing.of(self.rules, self.shelf, now)]
+        return self._standing[0]
+
+    def changed(self, changes: Sequence[Item]) -> Serving:
+        """Return what to answer from after changes of the catalogue.
+
+        Items that the model's fit did not know are taken up by their content. What else changes
+        about those it knew shows in titles and filters now, and in scores after the next training.
+        """
+        ids = pl.Series([one.item_id for one in changes], dtype=pl.String)
+        model = self.model
+        if model is not None and onboards(model):
+            known = model.training_.items.encode(ids).tolist()
+            fitted = model.training_.fitted
+            new = [
+                one
+                for one, code in zip(changes, known, strict=True)
+                if not (0 <= code < fitted or one.withdrawn)
+            ]
+            model = onboarded(model, framed(new)) if new else model
+        items = _longer(model, self.shelf.items, ids)
+        return self._with(model=model, shelf=self.shelf.recoded(items).changed(changes))
+
+    def hiding(self, ids: Sequence[str]) -> Serving:
+        """Return the same without some items."""
+        return self._with(shelf=self.shelf.hiding(ids))
+
+    def ruled(self, rules: Sequence[Rule]) -> Serving:
+        """Return the same with other rules."""
+        return self._with(rules=tuple(rules))
+
+    def counting(self, counts: Sequence[tuple[str, int]]) -> Serving:
+        """Return the same with other counts of what people went for."""
+        return self._with(counts=tuple(counts))
+
+    def answering(self, model: Recommender, version: str, store: Store) -> Serving:
+        """Return the same catalogue and rules with another model.
+
+        It takes up what the catalogue has and its fit did not know.
+        """
+        if onboards(model):
+            listed = self.shelf.items.values.filter(pl.Series(self.shelf.listed))
+            missing = listed.filter(pl.Series(model.training_.items.encode(listed) < 0))
+            table = store.items.frame() if len(missing) else framed([])
+            table = table.filter(pl.col("item_id").is_in(missing.implode()))
+            model = onboarded(model, table) if len(table) else model
+        items = _longer(model, self.shelf.items)
+        return self._with(model=model, version=version, shelf=self.shelf.recoded(items))
+
+    def _with(self, **other: Any) -> Serving:
+        return replace(self, _standing=[], **other)
+
+
+def _longer(model: Recommender | None, shelf: IdMap, more: pl.Series | None = None) -> IdMap:
+    """Return the map that begins with the model's and goes on with what else there is."""
+    items = shelf if model is None else model.training_.items.extended(shelf.values)
+    items = items if more is None else items.extended(more)
+    return shelf if items == shelf else items

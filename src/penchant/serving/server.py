@@ -1,0 +1,155 @@
+"""Worker processes behind one port: started, watched, drained and ended."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import ipaddress
+import multiprocessing
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penchant.errors import BadParameter, MissingExtra
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+try:
+    from granian.constants import Interfaces, Loops
+    from granian.log import LogLevels
+    from granian.server import Server
+except ImportError as e:
+    raise MissingExtra("penchant serve", "granian", "serve") from e
+
+from penchant.store.store import Store
+
+DRAIN = 10
+"""Seconds that requests in flight have to end."""
+
+UP = 60.0
+"""Seconds within which the first worker has to answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to serve.
+
+    Parameters
+    ----------
+    store : URL of the store.
+    models : folder of the models; None: beside the SQLite file.
+    host, port : where to listen; port 0 takes one that is free.
+    workers : processes.
+    """
+
+    store: str
+    models: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+
+
+def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests in flight are answered first.
+
+    Parameters
+    ----------
+    ready : called with the address once a worker answers.
+
+    Raises
+    ------
+    BadParameter : the port is taken, or others could reach a service that has no key.
+    BadStore : the store cannot be opened.
+    """
+    with Store.open(settings.store) as store:
+        if not loopback(settings.host) and not store.keys.any():
+            raise BadParameter(
+                f"--host {settings.host} can be reached from other machines, and the store has no "
+                f"key: make one first (penchant keys create --store {settings.store}), or serve on "
+                "127.0.0.1"
+            )
+    port = _free(settings.host, settings.port)
+    # A worker's threads are for requests; and each starts afresh, whatever this process has done.
+    os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
+    multiprocessing.set_start_method("spawn", force=True)
+    server = Server(
+        "penchant",
+        address=settings.host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        loop=Loops.asyncio,
+        websockets=False,
+        backlog=1024,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+        workers_kill_timeout=DRAIN,
+    )
+    name = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{name}:{port}"
+    waiting = threading.Thread(target=_when_up, args=(settings.host, port, address, ready))
+    waiting.daemon = True
+    waiting.start()
+    server.serve(target_loader=partial(application, settings), wrap_loader=False)
+
+
+def application(settings: Settings) -> Litestar:
+    """Return the application of one worker process, over a store of its own."""
+    from penchant.serving.app import create_app
+
+    sys.setswitchinterval(0.0005)  # so that the thread that reads requests is not kept waiting
+    return create_app(Store.open(settings.store))
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine can reach a host's address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _free(host: str, port: int) -> int:
+    """Return the port, or a free one for 0; raise BadParameter if it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as e:
+            if e.errno == errno.EADDRINUSE:
+                raise BadParameter(
+                    f"port {port} of {host} is taken, by another server perhaps: choose another "
+                    "with --port"
+                ) from None
+            raise BadParameter(f"cannot listen on {host}, port {port}: {e.strerror}") from None
+        return int(probe.getsockname()[1])
+
+
+def _when_up(host: str, port: int, address: str, ready: Callable[[str], None]) -> None:
+    """Call ``ready`` once a worker answers."""
+    until = time.monotonic() + UP
+    where = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    while time.monotonic() < until:
+        connection = http.client.HTTPConnection(where, port, timeout=2)
+        try:
+            connection.request("GET", "/health/live", headers={"Host": f"localhost:{port}"})
+            if connection.getresponse().status == 200:
+                ready(address)
+                return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.05)
+        finally:
+            connection.close()
+
+

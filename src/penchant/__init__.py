@@ -106,13 +106,14 @@ _HOME = {
     "tune": "evaluation.tuning",
 }
 
-_MODULES = ("datasets", "features", "split", "testing")
+_MODULES = ("datasets", "features", "rerank", "split", "testing")
 
 __all__ = sorted([*_HOME, *_MODULES, "__version__"])
 
 if TYPE_CHECKING:  # the same names for type checkers; a test compares the two lists
     from penchant import datasets as datasets
     from penchant import features as features
+    from penchant import rerank as rerank
     from penchant import split as split
     from penchant import testing as testing
     from penchant.artifact import load as load

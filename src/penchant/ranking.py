@@ -177,6 +177,41 @@ class Recommendations:
             columns["reason"] = pl.Series([self.why(r, n) for r, n in places], dtype=pl.String)
         return pl.DataFrame(columns)
 
+    def first(self, k: int) -> Recommendations:
+        """Return the first k of each list; the chances with which they were drawn stay true."""
+        k = length(k, self.codes.shape[1])
+        return replace(
+            self,
+            codes=self.codes[:, :k],
+            scores=self.scores[:, :k],
+            source=self.source[:, :k],
+            propensity=self.propensity[:, :k],
+        )
+
+    def picked(self, places: NDArray[np.integer]) -> Recommendations:
+        """Return lists made of some places of these, in this order, as a re-ranking chooses them.
+
+        The propensity becomes NaN: another choice was made since.
+
+        Parameters
+        ----------
+        places : (q, m) places in each list, from 0; -1 past the end of a new one.
+        """
+        there, why = places >= 0, self.why
+
+        def taken(values: NDArray[Any], otherwise: float) -> NDArray[Any]:
+            found = np.take_along_axis(values, np.maximum(places, 0), axis=1)
+            return np.where(there, found, values.dtype.type(otherwise))
+
+        return replace(
+            self,
+            codes=taken(self.codes, -1),
+            scores=taken(self.scores, np.nan),
+            source=taken(self.source, 0),
+            propensity=np.full(places.shape, np.nan, np.float32),
+            why=None if why is None else lambda row, rank: why(row, int(places[row, rank])),
+        )
+
     def __repr__(self) -> str:
         return f"<Recommendations: up to {self.codes.shape[1]} items for {len(self):,} askers>"
 
@@ -193,7 +228,7 @@ def select(
     rules : what may be shown; seen items are not, unless the rules allow it.
     source : the name of who made the scores.
     """
-    k = _length(k, queries)
+    k = length(k, len(queries.items))
     if scores.shape != (len(queries), len(queries.items)):
         raise Incompatible(
             f"scores of shape {scores.shape} for {len(queries)} queries on "
@@ -246,7 +281,7 @@ def nearest(
     -------
     (q, k) codes of ``queries.items``, -1 past the end of a list, and their scores.
     """
-    k = _length(k, queries)
+    k = length(k, len(queries.items))
     rules.check(len(queries))
     recoding = queries.items.recoding(items)
     if recoding is not None:
@@ -288,11 +323,11 @@ def listed(codes: Codes, scores: Scores, queries: Queries, *, source: str) -> Re
     )
 
 
-def _length(k: int, queries: Queries) -> int:
-    """Return how long lists can be at most."""
+def length(k: int, most: int) -> int:
+    """Return how long lists of k out of ``most`` are; BadParameter for a k that is no number."""
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise BadParameter(f"k must be a whole number of at least 1, got {k!r}")
-    return min(int(k), max(len(queries.items), 1))
+    return min(int(k), max(most, 1))
 
 
 def _kept_out(queries: Queries, rules: Rules) -> tuple[NDArray[np.int64], Codes, Codes]:

@@ -19,6 +19,9 @@ from penchant.store.upsert import upsert
 if TYPE_CHECKING:
     from penchant.store.store import Store
 
+FIELDS = ("item_id", "title", "categories")
+"""What no attribute of an item may be called: these are columns of the frame to learn from."""
+
 FACTS = 16_384
 """Bytes that the attributes of an item or user may take as JSON."""
 
@@ -130,8 +133,8 @@ class Catalogue:
         """
         asked = _ITEMS.where(~items.c.removed)
         if after is not None:
-            asked = asked.where(items.c.item_id > after)
-        for word in folded(search or "").split():
+            asked = asked.where(items.c.item_id > _sought(after))
+        for word in folded(_sought(search or "")).split():
             asked = asked.where(items.c.words.contains(word, autoescape=True))
         with self._store.reading() as connection:
             rows = connection.execute(asked.order_by(items.c.item_id).limit(limit)).all()
@@ -170,8 +173,7 @@ class Catalogue:
         Returns
         -------
         Columns ``item_id``, ``title``, ``categories`` (joined by "|") and one for each attribute,
-        by name: numbers as Float64, the rest as text, lists joined by "|". An attribute of the name
-        of another column, or that differs from it only so, is called ``"attribute NAME"``.
+        by name: numbers as Float64, the rest as text, lists joined by "|".
         """
         asked = _ITEMS.where(~items.c.removed).order_by(items.c.item_id)
         with self._store.reading() as connection:
@@ -180,21 +182,15 @@ class Catalogue:
 
 def framed(rows: Sequence[Item]) -> pl.DataFrame:
     """Return items as a table, with the columns that ``Catalogue.frame`` has."""
-    first = {
+    categories = ["|".join(row.categories) or None for row in rows]
+    fields = {
         "item_id": pl.Series([row.item_id for row in rows], dtype=pl.String),
         "title": pl.Series([row.title for row in rows], dtype=pl.String),
-        "categories": pl.Series(
-            ["|".join(row.categories) or None for row in rows], dtype=pl.String
-        ),
+        "categories": pl.Series(categories, dtype=pl.String),
     }
     names = sorted({name for row in rows for name in row.attributes})
-    more = {
-        f"attribute {name}" if name in first else name: _column(
-            [row.attributes.get(name) for row in rows]
-        )
-        for name in names
-    }
-    return pl.DataFrame(first | more)
+    more = {name: _column([row.attributes.get(name) for row in rows]) for name in names}
+    return pl.DataFrame(fields | more)
 
 
 class People:
@@ -243,13 +239,13 @@ class People:
         search : what the ids must begin with.
         """
         # No id in code point order lies between these and is of another beginning.
-        low, high = search or "", (search or "") + LAST
+        low, after = _sought(search or ""), _sought(after or "")
+        high = low + LAST
         put = select(users).where(users.c.user_id >= low, users.c.user_id <= high)
-        if after is not None:
-            put = put.where(users.c.user_id > after)
-        begin = {"low": f"u{low}", "after": f"u{after or ''}", "high": f"u{high}", "limit": limit}
+        put = put.where(users.c.user_id > after).order_by(users.c.user_id).limit(limit)
+        begin = {"low": f"u{low}", "after": f"u{after}", "high": f"u{high}", "limit": limit}
         with self._store.reading() as connection:
-            rows = connection.execute(put.order_by(users.c.user_id).limit(limit)).all()
+            rows = connection.execute(put).all()
             met = connection.execute(_MET, begin).scalars().all()
         found = {person[1:]: User(user_id=person[1:]) for person in met}
         found |= {row.user_id: _user(row) for row in rows}
@@ -328,9 +324,21 @@ def _identified(one: object, where: str) -> str:
         raise BadParameter(f"{where}: {error}") from error
 
 
+def _sought(words: str) -> str:
+    """Return what someone searches for, if a database can be asked for it."""
+    if not _encodes(words):
+        raise BadParameter(f"{words!r:.80} is not text that anything here could hold")
+    return words
+
+
 def _checked(row: Item, n: int) -> dict[str, Any]:
     """Return an item as the columns that hold it."""
     where = f"items[{n}]"
+    field = next((name for name in FIELDS if name in row.attributes), None)
+    if field is not None:
+        raise BadParameter(
+            f"{where}.attributes.{field}: {field} is a field of its own, beside them"
+        )
     item_id = _identified(row.item_id, f"{where}.item_id")
     if row.title is not None and not _encodes(row.title):
         raise BadParameter(f"{where}.title is {row.title!r:.80}, which is not text")

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", int, float)
 
+KNOWN_AS = (
+    """(SELECT :person AS person UNION ALL SELECT person FROM merges WHERE "into" = :person)"""
+)
+"""A person and everyone merged into them, for statements: a list might be too long for one."""
+
 PRIOR = 10.0
 """Events by which ``trending`` doubts a rise: one from 0 to 10 counts as a doubling."""
 
@@ -39,6 +44,9 @@ def count_up(store: Store, limit: int = 5000) -> int:
     ----------
     limit : events in one transaction, during which nothing else can be written to SQLite.
     """
+    with store.reading() as connection:
+        if store.numbers(connection).get("daily", 0) >= _last(connection):
+            return 0
     with store.writing() as connection:
         after = hold(connection, "daily")
         some = select(events.c.position).where(events.c.position > after)
@@ -54,14 +62,17 @@ def count_up(store: Store, limit: int = 5000) -> int:
         return int(many)
 
 
-def uncount(connection: Connection, people: Collection[str]) -> None:
+def uncount(connection: Connection, person: str) -> None:
     """Take events that are about to be deleted out of the counts, as far as they are counted.
 
     It keeps others from counting until the transaction ends.
+
+    Parameters
+    ----------
+    person : whose they are, and of those merged into them.
     """
-    theirs = {"people": list(people), "upto": hold(connection, "daily")}
-    connection.execute(_UNCOUNT, theirs)
-    connection.execute(_FORGET, {"people": list(people)})
+    connection.execute(_UNCOUNT, {"person": person, "upto": hold(connection, "daily")})
+    connection.execute(_FORGET, {"person": person})
 
 
 def popular(
@@ -129,6 +140,10 @@ def _checked(days: int) -> int:
     return days
 
 
+def _last(connection: Connection) -> int:
+    return int(connection.execute(select(func.max(events.c.position))).scalar() or 0)
+
+
 def _last_day(connection: Connection, now: int) -> int:
     """Return today, or the last day that has counts if that is earlier; days since 1970."""
     last = connection.execute(select(func.max(daily.c.day))).scalar()
@@ -163,10 +178,9 @@ WHERE {{}} AND position <= :upto AND item_id IS NOT NULL
 GROUP BY 1, 2, 3
 ON CONFLICT (day, kind, item_id) DO UPDATE SET count = daily.count + excluded.count
 """
-_THEIRS = sa.bindparam("people", expanding=True)
 _COUNT = sa.text(_ADD.format("", "position > :after"))
-_UNCOUNT = sa.text(_ADD.format("-", "person IN :people")).bindparams(_THEIRS)
+_UNCOUNT = sa.text(_ADD.format("-", f"person IN {KNOWN_AS}"))
 _FORGET = sa.text(
-    f"DELETE FROM daily WHERE count <= 0 "
-    f"AND day IN (SELECT {_DAY} FROM events WHERE person IN :people)"
-).bindparams(_THEIRS)
+    "DELETE FROM daily WHERE count <= 0 "
+    f"AND day IN (SELECT {_DAY} FROM events WHERE person IN {KNOWN_AS})"
+)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -12,7 +14,8 @@ from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from penchant.errors import BadParameter, Conflict, UnknownId
 from penchant.store.catalogue import User
-from penchant.store.daily import uncount
+from penchant.store.daily import KNOWN_AS, uncount
+from penchant.store.engine import Turns
 from penchant.store.log import clean_id, made_id, tombstone
 from penchant.store.numbers import bump
 from penchant.store.schema import (
@@ -163,27 +166,24 @@ def erase(store: Store, user_id: str, *, now: int) -> Erasure:
     asked = f"u{clean_id(user_id)}"
     with store.writing() as connection:
         store.events.lock(connection)
-        people = _people(connection, asked)
-        found = _delete(store, connection, people)
+        found = _delete(store, connection, _resolved(connection, asked))
         who = tombstone(store.salt, asked)
-        earlier = _latest(connection, who)
-        if earlier is not None and not any(
-            found[name] for name in ("events", "recommendations", "others")
-        ):
-            return _erasure(connection, earlier)
-        erasure_id = made_id(now)
+        same = select(erasures).where(erasures.c.person_hash == who)
+        earlier = connection.execute(same.order_by(erasures.c.number.desc()).limit(1)).first()
+        if earlier is not None and not found.anything:
+            return _erasure(store, connection, earlier)
         row = {
-            "erasure_id": erasure_id,
+            "erasure_id": made_id(now),
             "person_hash": who,
             "requested": now,
             "number": bump(connection, "erasures"),
-            "position": found["first"],
-            "events": found["events"],
-            "recommendations": found["recommendations"],
+            "position": found.first,
+            "events": found.events,
+            "recommendations": found.recommendations,
         }
         connection.execute(insert(erasures).values(row))
     _complete(store, now)
-    return erasure(store, erasure_id)
+    return erasure(store, str(row["erasure_id"]))
 
 
 def erasure(store: Store, erasure_id: str) -> Erasure:
@@ -199,7 +199,7 @@ def erasure(store: Store, erasure_id: str) -> Erasure:
         ).first()
         if row is None:
             raise UnknownId(f"there is no erasure {erasure_id!r:.80}")
-        return _erasure(connection, row)
+        return _erasure(store, connection, row)
 
 
 def settle(store: Store, *, now: int) -> list[str]:
@@ -214,17 +214,18 @@ def settle(store: Store, *, now: int) -> list[str]:
     """
     with store.reading() as connection:
         open_ = select(erasures).where(erasures.c.completed.is_(None))
-        learned = {v for row in connection.execute(open_).all() for v in _learned(connection, row)}
+        rows = connection.execute(open_).all()
+        learned = {version for row in rows for version in _learned(store, connection, row)}
+        old = (models.c.state == "saving") & (models.c.created < now - DAY)
+        left = connection.execute(select(models.c.version).where(old)).scalars().all()
     retired = []
-    for version in sorted(learned):
+    for version in sorted(learned | set(left)):
         model = store.models.get(version)
-        if model.state == "saving" and now - model.created < DAY:
+        if model.state == "saving" and version not in left:
             continue  # someone is at it
-        try:
+        with suppress(Conflict):  # it is in use
             store.models.retire(version)
-        except Conflict:  # it is in use
-            continue
-        retired.append(version)
+            retired.append(version)
     _complete(store, now)
     return retired
 
@@ -241,7 +242,8 @@ def scrub(store: Store) -> bool:
     try:
         cursor = raw.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {PATIENCE}")
-        (blocked, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with Turns(Path(str(store.engine.url.database))).held():  # no further writer begins
+            blocked = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         cursor.execute("PRAGMA busy_timeout = 0")
         return not blocked
     finally:
@@ -265,40 +267,32 @@ def _left(store: Store, connection: Connection, row: Any, now: int) -> bool:
         return False
     running = (trainings.c.state == "running") & (trainings.c.until > now)
     began = select(trainings.c.number).where(running, trainings.c.started <= row.requested)
-    if connection.execute(began.limit(1)).first() is not None or _learned(connection, row):
-        return True
-    retired = _could_have(row) & (models.c.state == "retired")
-    versions = connection.execute(select(models.c.version).where(retired)).scalars()
-    return not all(store.models.gone(version) for version in versions)
+    at_it = connection.execute(began.limit(1)).first() is not None
+    return at_it or bool(_learned(store, connection, row))
 
 
-def _could_have(row: Any) -> sa.ColumnElement[bool]:
-    """Models that read the log when the person was in it."""
-    return sa.and_(models.c.position >= row.position, models.c.erasures < row.number)
-
-
-def _learned(connection: Connection, row: Any) -> list[str]:
-    """Return the versions that could have learned from an erased person and are not retired."""
+def _learned(store: Store, connection: Connection, row: Any) -> list[str]:
+    """Return the versions that read the log when the person was in it, and still have files."""
     if row.position is None:
         return []
-    there = select(models.c.version).where(_could_have(row), models.c.state != "retired")
-    return list(connection.execute(there.order_by(models.c.version)).scalars())
+    could_have = (models.c.position >= row.position) & (models.c.erasures < row.number)
+    asked = select(models.c.version, models.c.state).where(could_have).order_by(models.c.version)
+    return [
+        version
+        for version, state in connection.execute(asked)
+        if state != "retired" or not store.models.gone(version)
+    ]
 
 
-def _erasure(connection: Connection, row: Any) -> Erasure:
+def _erasure(store: Store, connection: Connection, row: Any) -> Erasure:
     return Erasure(
         erasure_id=row.erasure_id,
         requested=row.requested,
         completed=row.completed,
         events=row.events,
         recommendations=row.recommendations,
-        models=_learned(connection, row),
+        models=_learned(store, connection, row),
     )
-
-
-def _latest(connection: Connection, who: bytes) -> Any:
-    same = select(erasures).where(erasures.c.person_hash == who)
-    return connection.execute(same.order_by(erasures.c.number.desc()).limit(1)).first()
 
 
 def _resolved(connection: Connection, person: str) -> str:
@@ -339,27 +333,41 @@ def _hand_over(connection: Connection, person: str, target: str, now: int) -> No
     connection.execute(delete(users).where(users.c.user_id == person[1:]))
 
 
-def _delete(store: Store, connection: Connection, people: list[str]) -> dict[str, Any]:
-    """Delete all rows of some people; return how many of what, and the first position."""
-    theirs = events.c.person.in_(people)
+class _Deleted(NamedTuple):
+    """How many rows of what were deleted, and the first position of the events."""
+
+    first: int | None
+    events: int
+    recommendations: int
+    others: int
+
+    @property
+    def anything(self) -> bool:
+        return self.events + self.recommendations + self.others > 0
+
+
+def _delete(store: Store, connection: Connection, person: str) -> _Deleted:
+    """Delete all rows of a person and of everyone merged into them."""
+    theirs = sa.text(f"person IN {KNOWN_AS}").bindparams(person=person)
+    uncount(connection, person)
     first = connection.execute(select(func.min(events.c.position)).where(theirs)).scalar()
-    uncount(connection, people)
     ids = connection.execute(select(events.c.event_id).where(theirs)).scalars()
     buried = [{"hash": tombstone(store.salt, event_id)} for event_id in ids]
     upsert(connection, tombstones, buried)
-    known = merges.c.person.in_(people) | merges.c.into.in_(people)
-    others = connection.execute(delete(merges).where(known)).rowcount
-    if others:
+    acted, shown = (
+        connection.execute(delete(table).where(theirs)).rowcount
+        for table in (events, recommendations)
+    )
+    known = connection.execute(delete(users).where(_USERS.bindparams(person=person))).rowcount
+    merged = connection.execute(delete(merges).where(merges.c.into == person)).rowcount
+    if merged:
         bump(connection, "merges")
-    ids_ = [person[1:] for person in people if person[0] == "u"]
-    others += connection.execute(delete(users).where(users.c.user_id.in_(ids_))).rowcount
-    shown = delete(recommendations).where(recommendations.c.person.in_(people))
-    return {
-        "first": first,
-        "recommendations": connection.execute(shown).rowcount,
-        "events": connection.execute(delete(events).where(theirs)).rowcount,
-        "others": others,
-    }
+    return _Deleted(first, acted, shown, known + merged)
+
+
+_USERS = sa.text(
+    f"user_id IN (SELECT substr(person, 2) FROM {KNOWN_AS} AS known WHERE person >= 'u')"
+)
 
 
 def _rows(store: Store, table: sa.Table, people: list[str]) -> Iterator[dict[str, Any]]:

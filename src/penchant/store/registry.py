@@ -6,11 +6,12 @@ import builtins
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from penchant import manifest
 from penchant.errors import BadArtifact, BadParameter, Conflict, UnknownId, near
@@ -99,7 +100,8 @@ class Registry:
         Raises
         ------
         BadArtifact : what was saved is not whole; it is deleted.
-        Conflict : it learned from someone whose erasure is complete; it is deleted.
+        Conflict : it learned from someone whose erasure is complete, or was retired meanwhile; it
+            is deleted.
         """
         row = {
             "name": name,
@@ -117,14 +119,19 @@ class Registry:
             row |= {"version": version, "path": version}
             connection.execute(insert(models).values(row))
         self.folder.mkdir(parents=True, exist_ok=True)
+        saving = (models.c.version == version) & (models.c.state == "saving")
         try:
             save(self.folder / version)
             manifest.checked(self.folder / version, verify=True)
         except BaseException:
-            self._set_state(version, "retired")
             self._delete(version)
+            with self._store.writing() as connection:
+                connection.execute(delete(models).where(saving))
             raise
-        self._set_state(version, "accepted" if accepted else "refused")
+        ready = update(models).where(saving).values(state="accepted" if accepted else "refused")
+        with self._store.writing() as connection:
+            if not connection.execute(ready).rowcount:
+                raise Conflict(f"{version} was retired while it was being saved.")
         return self.get(version)
 
     def list(self) -> list[Model]:
@@ -254,20 +261,16 @@ class Registry:
             connection.execute(retired)
         self._delete(version)
 
-    def _set_state(self, version: str, state: str) -> None:
-        with self._store.writing() as connection:
-            connection.execute(
-                update(models).where(models.c.version == version).values(state=state)
-            )
-
     def _delete(self, version: str) -> None:
-        """Delete a directory and what a dead process may have left of it, if it is there."""
-        path, aside = self.folder / version, self.folder / f".{version}.retired"
+        """Delete a directory and what a dead process may have left of it."""
+        path = self.folder / version
         if path.is_dir() and not path.is_symlink():
-            os.rename(path, aside)  # at once, so that nobody finds half of it
-        for gone in (aside, *self.folder.glob(f".{version}.penchant-*")):
-            if gone.is_dir():
-                shutil.rmtree(gone)
+            aside = path.with_name(f".{version}.{os.urandom(4).hex()}")
+            with suppress(FileNotFoundError):  # someone else was first
+                os.rename(path, aside)  # at once, so that nobody finds half of it
+        for left in self.folder.glob(f".{version}.*"):
+            with suppress(FileNotFoundError):  # someone else is at it; what is left shows in gone
+                shutil.rmtree(left)
 
     def gone(self, version: str) -> bool:
         """Return whether nothing of a retired version is left in the folder."""

@@ -143,6 +143,13 @@ class RecommendationLog:
         with self._store.reading() as connection:
             return [Shown(**row._mapping) for row in connection.execute(newest)]
 
+    def latest(self, limit: int) -> list[tuple[str, int]]:
+        """Return ``items`` and ``shown`` of the lists given out last, whoever they were for."""
+        table = recommendations.c
+        newest = select(table["items"], table.shown).order_by(table.position.desc()).limit(limit)
+        with self._store.reading() as connection:
+            return [(row[0], row[1]) for row in connection.execute(newest)]
+
     def followed(self, recommendation_id: str) -> list[Followed]:
         """Return the events that name a list, oldest first."""
         asked = (

@@ -34,34 +34,34 @@ Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED
 Visit = Request[Any, Any, State]
 
 
-def who(visit: Visit) -> AskFields:
+def who(request: Visit) -> AskFields:
     """Return by what the service knows this visitor."""
-    user, session = visit.cookies.get("user"), visit.cookies.get("session")
+    user, session = request.cookies.get("user"), request.cookies.get("session")
     return {"user_id": user} if user else {"session_id": session or "new"}
 
 
-def page(visit: Visit, heading: str, **shown: Any) -> Response[str]:
+def page(request: Visit, heading: str, **shown: Any) -> Response[str]:
     """Return the page, with a session for whoever has none."""
     html = PAGES.get_template("shop.html").render(
-        heading=heading, goods=GOODS, user=visit.cookies.get("user"), **shown
+        heading=heading, goods=GOODS, user=request.cookies.get("user"), **shown
     )
     answer = Response(html, media_type=MediaType.HTML)
-    if "session" not in visit.cookies:
+    if "session" not in request.cookies:
         answer.set_cookie(
             Cookie("session", secrets.token_urlsafe(16), httponly=True, samesite="lax")
         )
     return answer
 
 
-async def listed(visit: Visit, **more: Any) -> dict[str, Any]:
+async def listed(request: Visit, **more: Any) -> dict[str, Any]:
     """Return a list for this visitor and tell the service that it was on the screen."""
-    service: pt.AsyncClient = visit.app.state.service
+    service: pt.AsyncClient = request.app.state.service
     try:
-        found = await service.recommend(**who(visit), k=4, **more)
+        found = await service.recommend(**who(request), k=4, **more)
         shown = [one.item_id for one in found.items]
-        if shown and "session" in visit.cookies:
+        if shown and "session" in request.cookies:
             await service.send_event(
-                **who(visit), event_type="impression", items=shown,
+                **who(request), event_type="impression", items=shown,
                 recommendation_id=found.recommendation_id,
             )  # fmt: skip
     except pt.ServiceError:
@@ -69,52 +69,52 @@ async def listed(visit: Visit, **more: Any) -> dict[str, Any]:
     return {"items": found.items, "id": found.recommendation_id, "fallback": found.fallback}
 
 
-async def did(visit: Visit, kind: str, item: str) -> None:
+async def did(request: Visit, kind: str, item: str) -> None:
     """Tell the service what the visitor did, and which list it came from."""
     came: dict[str, Any] = {}
-    if visit.query_params.get("list"):
-        rank = visit.query_params.get("rank", "")
-        came = {"recommendation_id": visit.query_params["list"]}
+    if request.query_params.get("list"):
+        rank = request.query_params.get("rank", "")
+        came = {"recommendation_id": request.query_params["list"]}
         came |= {"rank": int(rank)} if rank.isdigit() and 0 < int(rank) < 100 else {}
     try:
-        await visit.app.state.service.send_event(
-            **who(visit), item_id=item, event_type=kind, **came
+        await request.app.state.service.send_event(
+            **who(request), item_id=item, event_type=kind, **came
         )
     except pt.ServiceError as e:
-        visit.logger.warning("an event was not taken: %s", e)
+        request.logger.warning("an event was not taken: %s", e)
 
 
 @get("/")
-async def home(visit: Visit) -> Response[str]:
+async def home(request: Visit) -> Response[str]:
     """Everything there is, and what may be for this visitor."""
-    return page(visit, "For you", list=await listed(visit), all=list(GOODS.values()))
+    return page(request, "For you", list=await listed(request), all=list(GOODS.values()))
 
 
 @get("/product/{item:str}")
-async def product(visit: Visit, item: str) -> Response[str]:
+async def product(request: Visit, item: str) -> Response[str]:
     """One product, and what else may be for somebody who looks at it."""
     if item not in GOODS:
         raise NotFoundException
-    await did(visit, "view", item)
-    return page(visit, "You may also need", one=GOODS[item], list=await listed(visit))
+    await did(request, "view", item)
+    return page(request, "You may also need", one=GOODS[item], list=await listed(request))
 
 
 @post("/product/{item:str}/{kind:str}", status_code=303)
-async def act(visit: Visit, item: str, kind: str) -> Redirect:
+async def act(request: Visit, item: str, kind: str) -> Redirect:
     """Put a product into the cart, or buy it."""
     if item not in GOODS or kind not in ("cart", "purchase"):
         raise NotFoundException
-    await did(visit, kind, item)
+    await did(request, kind, item)
     return Redirect(f"/product/{item}", status_code=303)
 
 
 @post("/sign-in", status_code=303)
-async def sign_in(visit: Visit, data: Form) -> Redirect:
+async def sign_in(request: Visit, data: Form) -> Redirect:
     """Say who this session is."""
     user = data.get("user", "").strip()
     answer = Redirect("/", status_code=303)
-    if user and "session" in visit.cookies:
-        await visit.app.state.service.merge(visit.cookies["session"], user)
+    if user and "session" in request.cookies:
+        await request.app.state.service.merge(request.cookies["session"], user)
         answer.set_cookie(Cookie("user", user, httponly=True, samesite="lax"))
     return answer
 

@@ -10,10 +10,10 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from penchant.errors import BadStore, MissingExtra
 
@@ -25,6 +25,9 @@ except ImportError as error:
 
 if sys.platform != "win32":
     import fcntl
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPICursor
 
 APPLICATION = 0x70656E63
 """Written into the head of each SQLite file that is a store: "penc"."""
@@ -85,25 +88,39 @@ class Turns:
         self.path = database.with_name(database.name + ".lock")
         self._here = threading.Lock()
 
-    def take(self, begin: Callable[[], object]) -> None:
-        """Call ``begin`` until it no longer raises that the database is busy."""
-        end = time.monotonic() + PATIENCE
+    def take(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction that writes.
+
+        Raises
+        ------
+        BadStore : another program has kept the file locked for half a minute.
+        """
         with self._here, self.held():
-            pause = 0.0
-            while True:
-                try:
-                    begin()
-                    return
-                except sqlite3.OperationalError as error:
-                    if not busy(error):
-                        raise
-                    if time.monotonic() > end:
-                        raise BadStore(
-                            f"{self.path.with_suffix('')} has been locked for {PATIENCE:.0f} seconds. "
-                            "Which other program writes to it?"
-                        ) from error
-                time.sleep(pause)
-                pause = min(pause + 0.00005, 0.001)
+            # SQLite's own short locks (recovery, the last one out) readers wait out in its way.
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                self._begin(connection)
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        end = time.monotonic() + PATIENCE
+        pause = 0.0
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                # The low byte is the error, the rest says where it came from.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if time.monotonic() > end:
+                    raise BadStore(
+                        f"{self.path.with_suffix('')} was locked for {PATIENCE:.0f} seconds. "
+                        "Which other program writes to it?"
+                    ) from error
+            time.sleep(pause)
+            pause = min(pause + 0.00005, 0.001)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -112,12 +129,6 @@ class Turns:
             if sys.platform != "win32":
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def busy(error: sqlite3.Error) -> bool:
-    """Whether an error of SQLite says only that another connection is writing."""
-    # The low byte is the error, the rest says where it came from.
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def connected(url: sa.URL, *, create: bool) -> sa.Engine:
@@ -143,6 +154,7 @@ def _sqlite(url: sa.URL, create: bool) -> sa.Engine:
         url,
         isolation_level="AUTOCOMMIT",  # the driver begins nothing by itself; we do
         connect_args={"check_same_thread": False, "timeout": PATIENCE},
+        hide_parameters=True,
         pool_size=16,
         max_overflow=-1,
         pool_use_lifo=True,
@@ -150,58 +162,61 @@ def _sqlite(url: sa.URL, create: bool) -> sa.Engine:
     turns = Turns(path)
 
     @event.listens_for(engine, "connect")
-    def set_up(connection: Any, _record: object) -> None:
-        # What is erased must not stay in free space; see erasure.scrub about the journal.
-        for setting in ("synchronous = FULL", "secure_delete = ON", "cache_size = -16000",
-                        "mmap_size = 4294967296", "journal_size_limit = 67108864",
-                        "temp_store = MEMORY"):  # fmt: skip
+    def set_up(connection: sqlite3.Connection, _record: object) -> None:
+        for setting in SETTINGS:
             connection.execute(f"PRAGMA {setting}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         raw = connection.connection.driver_connection
-        assert raw is not None
+        assert isinstance(raw, sqlite3.Connection)
         if connection.get_execution_options().get("writes"):
-            # Readers wait for SQLite's own short locks (recovery, the last one out) in its way.
-            raw.execute("PRAGMA busy_timeout = 0")
-            turns.take(lambda: raw.execute("BEGIN IMMEDIATE"))
-            raw.execute("PRAGMA busy_timeout = 30000")
+            turns.take(raw)
         else:
             raw.execute("BEGIN")
 
     try:
-        with turns.held() if create else _nothing():
-            _claim(engine, path)
+        _claim(engine, path, turns, create)
     except BaseException:
         engine.dispose()
         raise
     return engine
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+SETTINGS = (
+    "synchronous = FULL",  # with a log written ahead: each commit is on the disk before it returns
+    "cache_size = -16000",
+    "mmap_size = 4294967296",  # pages that several processes read are in memory once
+    "journal_size_limit = 67108864",
+)
 
 
-def _claim(engine: sa.Engine, path: Path) -> None:
+def _claim(engine: sa.Engine, path: Path, turns: Turns, create: bool) -> None:
     """See that a file is a store or empty; an empty one becomes ours."""
     try:
-        raw = engine.raw_connection()
-        try:
-            cursor = raw.cursor()
-            (owner,) = cursor.execute("PRAGMA application_id").fetchone()
-            (tables,) = cursor.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if owner != APPLICATION and (owner or tables):
-                raise BadStore(
-                    f"{path} is a database of another program, not a store. Nothing was changed."
-                )
-            if owner != APPLICATION:
-                cursor.execute("PRAGMA journal_mode = WAL")
-                cursor.execute(f"PRAGMA application_id = {APPLICATION}")
-        finally:
-            raw.close()
-    except (exc.DBAPIError, sqlite3.Error) as error:
+        with closing(engine.raw_connection()) as raw:
+            if _ours(raw.cursor(), path):
+                return
+            if not create:
+                raise BadStore(f"{path} is empty and not a store.")
+            with turns.held():  # of two processes one makes it
+                if not _ours(raw.cursor(), path):
+                    raw.cursor().execute("PRAGMA journal_mode = WAL")
+                    raw.cursor().execute(f"PRAGMA application_id = {APPLICATION}")
+    except (exc.DBAPIError, sqlite3.Error, OSError) as error:
         raise BadStore(f"{path} cannot be used as a store: {_said(error)}.") from error
+
+
+def _ours(cursor: DBAPICursor, path: Path) -> bool:
+    """Whether a file is marked as a store; not yet, if it is empty."""
+    cursor.execute("SELECT application_id, (SELECT count(*) FROM sqlite_master) "
+                   "FROM pragma_application_id")  # fmt: skip
+    owner, tables = cursor.fetchone() or (0, 0)
+    if owner != APPLICATION and (owner or tables):
+        raise BadStore(
+            f"{path} is a database of another program, not a store. Nothing was changed."
+        )
+    return bool(owner == APPLICATION)
 
 
 def _said(error: BaseException) -> str:
@@ -215,7 +230,9 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         import psycopg
     except ImportError as error:
         raise MissingExtra("a store in PostgreSQL", "psycopg", "postgres") from error
-    engine = sa.create_engine(url, pool_size=8, max_overflow=-1, pool_use_lifo=True)
+    engine = sa.create_engine(
+        url, pool_size=8, max_overflow=-1, pool_use_lifo=True, hide_parameters=True
+    )
     try:
         with engine.connect() as connection:
             encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()

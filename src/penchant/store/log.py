@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 import polars as pl
@@ -54,6 +55,13 @@ class Event(msgspec.Struct, frozen=True):
     digest: int = 0
 
 
+class Logged(Event, frozen=True, kw_only=True):
+    """An event as it stands in the log; ``received`` in microseconds since 1970."""
+
+    position: int
+    received: int
+
+
 class Rows(NamedTuple):
     """Histories of several people, as lists of equal length.
 
@@ -95,6 +103,7 @@ class EventLog:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._sqlite = store.kind == "sqlite"
+        self._mark = "?" if self._sqlite else "%s"
 
     def lock(self, connection: sa.Connection) -> None:
         """Keep others from appending until the transaction ends.
@@ -147,11 +156,9 @@ class EventLog:
                              e.kind, e.value, e.time, now, e.recommendation_id, e.rank, items,
                              e.context, e.properties, e.digest))  # fmt: skip
         if rows:
-            mark = "?" if self._sqlite else "%s"
-            driver(connection).cursor().executemany(
-                f"INSERT INTO events ({', '.join(GIVEN)}) VALUES ({', '.join([mark] * len(GIVEN))})",
-                rows,
-            )
+            marks = ", ".join([self._mark] * len(GIVEN))
+            insert = f"INSERT INTO events ({', '.join(GIVEN)}) VALUES ({marks})"
+            driver(connection).cursor().executemany(insert, rows)
         return became
 
     def digests(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, int]:
@@ -182,72 +189,146 @@ class EventLog:
             rows = raw.execute(look, (list(hashes),)).fetchall()
         return {hashes[bytes(h)] for (h,) in rows}
 
-    def history(self, people: Sequence[str], *, connection: sa.Connection | None = None) -> Rows:
-        """Return what people did, from the covering index alone; impressions are not in it."""
+    def history(
+        self,
+        people: Sequence[str],
+        *,
+        latest: int | None = None,
+        connection: sa.Connection | None = None,
+    ) -> Rows:
+        """Return what people did, from the covering index alone; impressions are not in it.
+
+        Parameters
+        ----------
+        people : keys from ``person``.
+        latest : only so many of each, the newest; a robot may have millions.
+        connection : from ``Store.reading``, to see what its other statements see.
+        """
         if connection is None:
             with self._store.reading() as connection:
-                return self.history(people, connection=connection)
-        rows: list[Any] = []
+                return self.history(people, latest=latest, connection=connection)
         raw = driver(connection)
-        mark = "?" if self._sqlite else "%s"
-        for n, who in enumerate(people):
-            rows += raw.execute(
-                f"SELECT {n}, item_id, kind, value, time, session_id FROM events "
-                f"WHERE person = {mark} AND item_id IS NOT NULL ORDER BY time, position",
-                (who,),
-            ).fetchall()
+        places: list[int] = []
+        rows: list[Any] = []
+        if self._sqlite:  # no round trips to save; one by one they need no sorting
+            for place, who in enumerate(people):
+                found = raw.execute(ONE_HISTORY, (who, -1 if latest is None else latest)).fetchall()
+                places += [place] * len(found)
+                rows += reversed(found)
+        else:
+            given = (list(people), latest)
+            rows = raw.execute(HISTORIES, given, binary=True).fetchall()
         if not rows:
             return Rows([], [], [], [], [], [])
-        row, item_id, kind, value, time, session_id = map(list, zip(*rows))
-        return Rows(
-            row, item_id, kind, [float("nan") if v is None else v for v in value], time, session_id
-        )
+        columns: list[list[Any]] = [list(column) for column in zip(*rows)]
+        columns[-3] = [NAN if one is None else one for one in columns[-3]]
+        return Rows(places, *columns) if self._sqlite else Rows(*columns)
 
     def last(self) -> int:
         """Return the last position; 0: the log is empty."""
         with self._store.reading() as connection:
-            return int(
-                driver(connection).execute("SELECT max(position) FROM events").fetchone()[0] or 0
-            )
+            (last,) = driver(connection).execute("SELECT max(position) FROM events").fetchone()
+        return last or 0
 
     def read(self, after: int, limit: int) -> tuple[pl.DataFrame, int]:
-        """Read on from a position, in the order of commits; return also where to go on from."""
-        with self._store.reading() as connection:
-            rows = (
-                driver(connection)
-                .execute(
-                    f"SELECT {', '.join(COLUMNS)} FROM events WHERE position > {int(after)} "
-                    f"ORDER BY position LIMIT {int(limit)}"
-                )
-                .fetchall()
-            )
-        frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+        """Read on from a position: all columns of the log, and where to go on from.
+
+        Positions come in the order of commits, so whoever goes on from what this returned meets
+        each event once and skips none, however late it was committed.
+        """
+        parts = [*self._frames(COLUMNS, f"position > {int(after)}", SCHEMA, limit)]
+        frame = pl.concat(parts)
         return frame, frame["position"][-1] if len(frame) else after
 
     def frame(self, until: int | None = None) -> pl.DataFrame:
-        """Return all that can be learned from, in the order of positions."""
-        where = "" if until is None else f"AND position <= {int(until)}"
+        """Return all that can be learned from, in the order of positions; no impressions.
+
+        Parameters
+        ----------
+        until : the last position that may be in it.
+
+        Returns
+        -------
+        user (the person), item, kind, value, time (microseconds), session, position.
+        """
+        which = "item_id IS NOT NULL" + ("" if until is None else f" AND position <= {int(until)}")
+        return pl.concat([*self._frames(LEARNED_OF, which, LEARNED)])
+
+    def page(self, person: str, before: int | None, limit: int) -> list[Logged]:
+        """Return what a person did, the newest first, impressions too.
+
+        Parameters
+        ----------
+        before : the position at which the page before ended; None: the first page.
+        """
+        mark = self._mark
+        older = (
+            f"AND (time, position) < (SELECT time, position FROM events WHERE position = {mark})"
+        )
         with self._store.reading() as connection:
-            rows = (
-                driver(connection)
-                .execute(
-                    "SELECT person, item_id, kind, value, time, session_id, position FROM events "
-                    f"WHERE item_id IS NOT NULL {where} ORDER BY position"
-                )
-                .fetchall()
+            rows = driver(connection).execute(
+                f"SELECT {', '.join(COLUMNS)} FROM events WHERE person = {mark} "
+                f"{'' if before is None else older} "
+                f"ORDER BY time DESC, position DESC LIMIT {int(limit)}",
+                (person,) if before is None else (person, before),
             )
-        return pl.DataFrame(rows, schema=LEARNED, orient="row")
+            found = [dict(zip(COLUMNS, row)) for row in rows.fetchall()]
+        for one in found:
+            one["items"] = None if one["items"] is None else msgspec.json.decode(one["items"])
+        return [Logged(**one) for one in found]
+
+    def _frames(
+        self, columns: Sequence[str], which: str, schema: Schema, limit: int | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Go through the log by position, the first frame perhaps empty."""
+        query = f"SELECT {', '.join(columns)} FROM events WHERE {which} ORDER BY position"
+        query += "" if limit is None else f" LIMIT {int(limit)}"
+        yield pl.DataFrame(schema=schema)
+        with self._store.reading() as connection:
+            cursor = driver(connection).cursor()
+            if self._sqlite:
+                cursor.execute(query)
+                while rows := cursor.fetchmany(CHUNK):
+                    named = zip(schema.items(), zip(*rows))
+                    yield pl.DataFrame([pl.Series(n, v, dtype) for (n, dtype), v in named])
+                return
+            with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copied:
+                lines = iter(copied)
+                while text := b"".join(islice(lines, CHUNK)):
+                    yield pl.read_csv(text, has_header=False, schema=schema)
 
 
-SCHEMA: dict[str, Any] = {
-    column.name: pl.Int64
-    if isinstance(column.type, (sa.BigInteger, sa.Integer))
-    else pl.Float64
+Schema: TypeAlias = dict[str, pl.DataType]
+NAN = float("nan")
+CHUNK = 5000
+"""Rows made into columns at a time: few enough to leave no work to the collector of garbage."""
+
+SCHEMA: Schema = {
+    column.name: pl.Float64()
     if isinstance(column.type, sa.Float)
-    else pl.String
+    else pl.Int64()
+    if isinstance(column.type, sa.Integer)
+    else pl.String()
     for column in table.columns
 }
-LEARNED: dict[str, Any] = {
-    "user": pl.String, "item": pl.String, "kind": pl.String, "value": pl.Float64,
-    "time": pl.Int64, "session": pl.String, "position": pl.Int64,
-}  # fmt: skip
+LEARNED_OF = ("person", "item_id", "kind", "value", "time", "session_id", "position")
+LEARNED: Schema = dict(
+    zip(
+        ("user", "item", "kind", "value", "time", "session", "position"),
+        (SCHEMA[name] for name in LEARNED_OF),
+    )
+)
+
+ONE_HISTORY = (
+    "SELECT item_id, kind, value, time, session_id FROM events "
+    "WHERE person = ? AND item_id IS NOT NULL ORDER BY time DESC, position DESC LIMIT ?"
+)
+HISTORIES = """
+SELECT asked.number - 1, e.item_id, e.kind, e.value, e.time, e.session_id
+FROM unnest(%s::text[]) WITH ORDINALITY AS asked (person, number)
+CROSS JOIN LATERAL (
+    SELECT item_id, kind, value, time, session_id, position FROM events
+    WHERE person = asked.person COLLATE "C" AND item_id IS NOT NULL
+    ORDER BY time DESC, position DESC LIMIT %s::bigint
+) AS e
+ORDER BY asked.number, e.time, e.position"""

@@ -12,6 +12,7 @@ from typing import NoReturn
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from penchant.errors import BadStore
 from penchant.store import engine as engines
 from penchant.store import migrations
 from penchant.store.catalogue import Catalogue, People
@@ -83,16 +84,16 @@ class Store:
     def _migrate(self, create: bool) -> None:
         where = engines.shown(self.engine.url)
         with self.reading() as connection:
-            found = migrations.checked(migrations.level(connection), where)
+            found = migrations.level(connection, where)
         if found == migrations.NEWEST:
             return
         if not found and not create:
-            raise engines.BadStore(f"{where} holds no store.")
+            raise BadStore(f"{where} holds no store.")
         with self.writing() as connection:
             if self.kind == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
             # Another process may have been first.
-            if migrations.checked(migrations.level(connection), where) < migrations.NEWEST:
+            if migrations.level(connection, where) < migrations.NEWEST:
                 migrations.upgrade(connection)
 
     def __enter__(self) -> Store:

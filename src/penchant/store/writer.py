@@ -6,7 +6,8 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from penchant.errors import BadParameter
 
@@ -20,6 +21,13 @@ LARGEST = 256
 """Jobs in one transaction."""
 
 
+class Waiting(NamedTuple):
+    """A job, and by what its result is awaited."""
+
+    job: Callable[[Connection], Any]
+    future: Future[Any]
+
+
 class Writer:
     """One thread that writes for a process.
 
@@ -29,9 +37,7 @@ class Writer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._jobs: queue.SimpleQueue[tuple[Callable[[Connection], Any], Future[Any]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._jobs: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="penchant-writer", daemon=True)
@@ -40,14 +46,15 @@ class Writer:
     def submit(self, job: Callable[[Connection], T]) -> Future[T]:
         """Run a job within a transaction; its future is done when the transaction is durable.
 
-        A job that raises fails alone: what it wrote is undone. If the commit fails, all jobs in
-        it fail.
+        A job that raises fails alone: what it wrote is undone. To save the others a savepoint
+        each, all of a transaction are then run again, so a job must do nothing but write to
+        its connection. If the commit fails, all jobs in it fail.
         """
         future: Future[T] = Future()
         with self._closing:
             if self._closed:
                 raise BadParameter("The writer is closed.")
-            self._jobs.put((job, future))
+            self._jobs.put(Waiting(job, future))
         return future
 
     def close(self) -> None:
@@ -65,35 +72,60 @@ class Writer:
             if batch:
                 self._write(batch)
 
-    def _gathered(self) -> tuple[list[tuple[Callable[[Connection], Any], Future[Any]]], bool]:
+    def _gathered(self) -> tuple[list[Waiting], bool]:
+        """Return what waits, at least one job, and whether more may come."""
         batch = []
-        first = self._jobs.get()
-        while first is not None:
-            if first[1].set_running_or_notify_cancel():
-                batch.append(first)
+        waiting = self._jobs.get()
+        while waiting is not None:
+            if waiting.future.set_running_or_notify_cancel():
+                batch.append(waiting)
             if len(batch) == LARGEST or self._jobs.empty():
                 return batch, True
-            first = self._jobs.get()
+            waiting = self._jobs.get()
         return batch, False
 
-    def _write(self, batch: list[tuple[Callable[[Connection], Any], Future[Any]]]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
-        failed: list[tuple[Future[Any], BaseException]] = []
+    def _write(self, batch: list[Waiting]) -> None:
         try:
-            with self._store.writing() as connection:
-                for job, future in batch:
-                    try:
-                        with connection.begin_nested():
-                            result = job(connection)
-                    except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
-                        failed.append((future, error))
-                    else:
-                        done.append((future, result))
-        except BaseException as error:  # noqa: BLE001 - nothing was committed: all must know
-            for _, future in batch:
-                future.set_exception(error)
+            results = self._together(batch) or self._apart(batch)
+        except BaseException as error:  # noqa: BLE001 - whoever waits must know: nothing was kept
+            for waiting in batch:
+                waiting.future.set_exception(error)
             return
-        for future, result in done:
-            future.set_result(result)
-        for future, error in failed:
-            future.set_exception(error)
+        for waiting, result in zip(batch, results):
+            if isinstance(result, _Failed):
+                waiting.future.set_exception(result.error)
+            else:
+                waiting.future.set_result(result)
+
+    def _together(self, batch: list[Waiting]) -> list[Any] | None:
+        """Run all jobs; None: one of several raised, and all were undone."""
+        results = []
+        with suppress(_Undone), self._store.writing() as connection:
+            for waiting in batch:
+                try:
+                    results.append(waiting.job(connection))
+                except Exception as error:
+                    if len(batch) == 1:
+                        raise
+                    raise _Undone from error
+        return results if len(results) == len(batch) else None
+
+    def _apart(self, batch: list[Waiting]) -> list[Any]:
+        """Run each job within a savepoint, so that one that raises undoes only itself."""
+        results: list[Any] = []
+        with self._store.writing() as connection:
+            for waiting in batch:
+                try:
+                    with connection.begin_nested():
+                        results.append(waiting.job(connection))
+                except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for it
+                    results.append(_Failed(error))
+        return results
+
+
+class _Undone(Exception):
+    """A job among several raised."""
+
+
+class _Failed(NamedTuple):
+    error: Exception

@@ -8,20 +8,34 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from penchant.errors import BadStore, MissingExtra
+from penchant.store.schema import metadata
 
 NEWEST = 1
 """The number of the last file in ``versions``: the schema that this code knows."""
 
 
-def level(connection: sa.Connection) -> int:
-    """Return which schema a database has; 0: none yet."""
-    if not sa.inspect(connection).has_table("alembic_version"):
+VERSION = "penchant_schema"
+"""The table in which Alembic notes where a database stands."""
+
+FOLDER = Path(__file__).parent
+
+
+def level(connection: sa.Connection, where: str) -> int:
+    """Return which schema a database has; 0: it has no tables yet.
+
+    Raises
+    ------
+    BadStore : a newer penchant made it, or another program has tables of the same names there.
+    """
+    there = set(sa.inspect(connection).get_table_names())
+    if VERSION not in there:
+        if strange := sorted(there & set(metadata.tables)):
+            raise BadStore(
+                f"{where} has tables of another program ({', '.join(strange)}). "
+                "Give the store a database of its own."
+            )
         return 0
-    return int(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
-
-
-def checked(found: int, where: str) -> int:
-    """Refuse what a newer penchant made."""
+    found = int(connection.exec_driver_sql(f"SELECT version_num FROM {VERSION}").scalar_one())
     if found > NEWEST:
         raise BadStore(
             f"{where} has schema {found}, this penchant knows up to {NEWEST}. "
@@ -38,7 +52,7 @@ def upgrade(connection: sa.Connection) -> None:
     except ImportError as error:
         raise MissingExtra("making or upgrading a store", "alembic", "serve") from error
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

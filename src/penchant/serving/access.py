@@ -87,6 +87,10 @@ class Keyring:
         self._running, self._next = self._next, None
         await asyncio.get_running_loop().run_in_executor(self._pool, self._look)
 
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.shutdown()
+
     def _look(self) -> None:
         number = self._store.numbers().get("keys", 0)
         if number != self._number:
@@ -108,6 +112,10 @@ class Access:
         self.keys = Keyring(store)
         self._seconds = seconds
         self._buckets = Buckets()
+
+    def close(self) -> None:
+        """End what looks after keys."""
+        self.keys.close()
 
     async def admit(self, connection: ASGIConnection[Any, Any, Any, Any], _: object) -> None:
         """Let a request through, with its key in ``state["key"]``.

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from inspect import cleandoc
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -59,7 +60,8 @@ def document(app: Litestar) -> dict[str, Any]:
     operations = list(_operations(app))
     shapes: dict[Any, None] = {Failure: None}
     for _, _, handler in operations:
-        shapes.update(dict.fromkeys([_body(handler), *_answers(handler).values()]))
+        for shape in (_body(handler), *_answers(handler).values()):
+            shapes.update(dict.fromkeys(_kinds(shape)))
     used = [shape for shape in shapes if shape is not None and shape is not str]
     schemas, components = msgspec.json.schema_components(used, ref_template=REF)
     names = dict(zip(used, schemas, strict=True))
@@ -135,9 +137,16 @@ def _answer(status: int, shape: Any, names: Mapping[Any, Any]) -> dict[str, Any]
 
 
 def _content(shape: Any, names: Mapping[Any, Any]) -> dict[str, Any]:
-    kinds = [kind for kind in (get_args(shape) or (shape,)) if kind in EXAMPLES]
+    kinds = _kinds(shape)
     examples = {kind.__name__: {"value": EXAMPLES[kind]} for kind in kinds}
-    return {"application/json": {"schema": names[shape], "examples": examples}}
+    either = [names[kind] for kind in kinds]
+    schema = either[0] if len(either) == 1 else {"anyOf": either}
+    return {"application/json": {"schema": schema, "examples": examples}}
+
+
+def _kinds(shape: Any) -> tuple[Any, ...]:
+    """Return the shapes that one of several is; msgspec has no unions of them."""
+    return get_args(shape) if isinstance(shape, UnionType) else (shape,)
 
 
 def _parameters(handler: HTTPRouteHandler, path: str) -> Iterator[dict[str, Any]]:

@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from penchant.serving import meters as measured
 from penchant.serving.meters import Meters, Series
+from penchant.serving.moments import SECOND
 from penchant.serving.routes.threads import threaded
+from penchant.serving.service import Service
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def handlers(
-    meters: Meters, gauges: Callable[[], list[Series]], described: Callable[[], bytes]
+    service: Service, meters: Meters, described: Callable[[], bytes]
 ) -> list[HTTPRouteHandler]:
-    """Return the routes.
+    """Return the routes; ``described`` gives the OpenAPI document, in JSON."""
+    started = service.now() / SECOND
 
-    Parameters
-    ----------
-    gauges : tells the values of now.
-    described : tells the OpenAPI document, in JSON.
-    """
-
-    @get("/metrics", operation_id="metrics", scope="read", tags=["service"])
+    @get("/metrics", operation_id="metrics", scope="read", tags=["service"], returns=str)
     @threaded
     def metrics() -> Response[str]:
         """Tell what is counted and timed, over all worker processes, in Prometheus' format."""
-        series = [*meters.read(), *gauges()]
+        model = service.store.models.in_use()
+        created = 0.0 if model is None else model.created / SECOND
+        series = [
+            *meters.read(),
+            Series("penchant_model_created_seconds", (), (created,)),
+            Series("penchant_started_seconds", (), (started,)),
+        ]
         return Response(measured.text(series), headers={"Content-Type": TEXT})
 
     @get("/openapi.json", scope=None, include_in_schema=False)
     @threaded
-    def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+    def openapi() -> Response[bytes]:
         """Tell all routes, in OpenAPI 3.1."""
         return Response(described(), media_type="application/json")
 

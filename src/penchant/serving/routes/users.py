@@ -30,9 +30,10 @@ from penchant.serving.shapes import (
 )
 from penchant.store import erasure as erasures
 from penchant.store.catalogue import User
-from penchant.store.log import clean_id, person
+from penchant.store.log import Logged, clean_id, person
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 def handlers(service: Service) -> list[HTTPRouteHandler]:
@@ -83,7 +84,9 @@ def _known(service: Service) -> list[HTTPRouteHandler]:
         """List a user's events, newest first."""
         who = person(_found(people.get(clean_id(user_id)), user_id).user_id, None)
         rows = store.events.page(who, after("events", cursor, int), limit + 1)
-        return EventPage(events=[event(row) for row in rows[:limit]], cursor=_onward(rows, limit))
+        return EventPage(
+            events=[event(_read(row)) for row in rows[:limit]], cursor=_onward(rows, limit)
+        )
 
     return [list_users, get_user, put_user, list_events]
 
@@ -217,5 +220,11 @@ def _next(rows: list[User], limit: int) -> str | None:
     return cursor("users", rows[limit - 1].user_id) if len(rows) > limit else None
 
 
-def _onward(rows: list[Any], limit: int) -> str | None:
-    return cursor("events", rows[limit - 1]["position"]) if len(rows) > limit else None
+def _onward(rows: list[Logged], limit: int) -> str | None:
+    return cursor("events", rows[limit - 1].position) if len(rows) > limit else None
+
+
+def _read(row: Logged) -> dict[str, Any]:
+    texts = {"context": row.context, "properties": row.properties}
+    found = {name: None if text is None else _decode(text) for name, text in texts.items()}
+    return msgspec.structs.asdict(row) | found

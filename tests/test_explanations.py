@@ -105,15 +105,13 @@ def test_one_query_and_one_item_are_explained(data):
 
 
 def test_what_cannot_be_explained_is_said(data):
-    class Silent:
-        name = "Silent"
-
+    silent = pt.UserKNN().fit(data)
     model = pt.EASE(l2=50.0)
     with pytest.raises(NotFitted, match="EASE has not been fitted"):
         explain(model, data.queries(users=[0]), item=8)
     model.fit(data)
-    with pytest.raises(Incompatible, match="Silent cannot explain its scores"):
-        explain(Silent(), data.queries(users=[0]), item=8)
+    with pytest.raises(Incompatible, match="UserKNN cannot explain its scores"):
+        explain(silent, data.queries(users=[0]), item=8)
     with pytest.raises(Incompatible, match="one query can be explained at a time, got 2"):
         explain(model, data.queries(users=[0, 1]), item=8)
     with pytest.raises(UnknownId, match="no such id: 1000"):

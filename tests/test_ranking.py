@@ -228,10 +228,10 @@ def test_titles_and_reasons_stand_in_the_table():
     found = select(rows([1, 2], [2, 1]), asked([[], []], items=["a", "b"]), 1)
     told = Recommendations(
         **{**vars(found), "shown": pl.DataFrame({"title": ["Alien", "Babe"]}),
-           "why": lambda row, rank: f"because {row} {rank}"}
+           "why": lambda row, codes: [f"because {row} {code}" for code in codes]}
     )  # fmt: skip
     assert told.to_frame().select("title", "reason").rows() == [
-        ("Babe", "because 0 0"), ("Alien", "because 1 0"),
+        ("Babe", "because 0 1"), ("Alien", "because 1 0"),
     ]  # fmt: skip
     assert "reason" not in told.to_frame(reasons=False).columns
 

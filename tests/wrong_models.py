@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 import penchant as pt
-from penchant.explanations import Explanation, Share
+from penchant.answers import Answered
+from penchant.explanations import Told
 from penchant.parameters import hyper
 from penchant.recommender import Recommender, column_scores
 
@@ -42,14 +43,16 @@ class Right(Recommender):
     def evidence(self, queries):
         return self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
 
-    def explain(self, query, item):
-        own, mine = self._own(query), self._own_item(query, item)
-        x = self.evidence(own)
-        amounts = x.data * np.nan_to_num(self.weights_[x.indices, mine])
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        ids = own.items.decode(x.indices)
-        shares = [Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True)]
-        return self._explained(query, item, 0.0, shares, score)
+    def _answer(self, queries, items):
+        x = self.evidence(queries)
+        silent = np.isnan(self._score(queries, None)).all(axis=1)
+
+        def tell(row, asked):
+            mine = x.rows(row, row + 1)
+            amounts = self.weights_[mine.indices[None], asked[:, None]] * mine.data
+            return Told.of(mine.indices, amounts, np.nan if silent[row] else 0.0)
+
+        return Answered(self._score(queries, items), tell)
 
     def similar(self, items, k=10):
         from penchant.recommender import alike
@@ -71,7 +74,7 @@ class TransposedWeights(Right):
         scores[np.diff(x.indptr) == 0] = np.nan
         return column_scores(scores, items)
 
-    explain = None
+    _answer = None
 
 
 class ReadsThatWrite(Right):
@@ -126,7 +129,7 @@ class ReadsTheUserUnlisted(Right):
     def _score(self, queries, items):
         return super()._score(queries, items) + queries.user[:, None].astype(np.float32)
 
-    explain = None
+    _answer = None
 
 
 class ReadsTheTimeUnlisted(Right):
@@ -134,7 +137,7 @@ class ReadsTheTimeUnlisted(Right):
         late = 1 + (queries.now > self.training_.until)[:, None].astype(np.float32)
         return super()._score(queries, items) * late
 
-    explain = None
+    _answer = None
 
 
 class ListsWhatItIgnores(Right):
@@ -153,16 +156,47 @@ class ResumesOnRefit(Right):
         type(self).memory = self.weights_.copy()
 
 
-class ExplanationOfAnother(Right):
-    def explain(self, query, item):
-        told = super().explain(query, item)
-        return Explanation(told.base + 0.1, told.shares, told.score, told.item)
+class _Told(Right):
+    """A right model whose explanations are changed on their way."""
+
+    def _answer(self, queries, items):
+        answered = super()._answer(queries, items)
+        return answered._replace(tell=lambda row, asked: self.turned(answered.tell, row, asked))
 
 
-class ExplanationWithoutTheLast(Right):
-    def explain(self, query, item):
-        told = super().explain(query, item)
-        return Explanation(told.base, told.shares[:-1], told.score, told.item)
+class ExplanationOfAnother(_Told):
+    def turned(self, tell, row, asked):
+        told = tell(row, asked)
+        return told._replace(base=told.base + 0.1)
+
+
+class ExplanationWithoutTheLast(_Told):
+    def turned(self, tell, row, asked):
+        told = tell(row, asked)
+        return told._replace(history=told.history[:-1], amounts=told.amounts[:, :-1])
+
+
+class ExplainsTheFirstQuery(_Told):
+    def turned(self, tell, row, asked):
+        return tell(0, asked)
+
+
+class ExplainsTheFirstItem(_Told):
+    def turned(self, tell, row, asked):
+        return tell(row, np.repeat(asked[:1], len(asked)))
+
+
+class ExplainsWhatItCannotSay(_Told):
+    def turned(self, tell, row, asked):
+        told = tell(row, asked)
+        return told._replace(amounts=np.nan_to_num(told.amounts))
+
+
+class ExplainsOtherScores(_Told):
+    """The scores that come with explanations are not those of ``score``."""
+
+    def _answer(self, queries, items):
+        return Answered(2 * self._score(queries, items), lambda row, asked: None)
 
 
 class ZeroForUnmetItems(Right):
@@ -196,7 +230,7 @@ class NormalisesOverTheBatch(Right):
         scores = super()._score(queries, items)
         return scores - np.nanmean(scores) if len(scores) else scores
 
-    explain = None
+    _answer = None
 
 
 class RandomWithoutSeed(Right):
@@ -280,22 +314,10 @@ class NeedsFullLists(Right):
         return scores.astype(np.float64)
 
 
-class ExplainsInAnotherMap(Right):
-    """Right as long as the codes of a query happen to be its own."""
-
-    def explain(self, query, item):
-        x = self.evidence(query)
-        known = np.nan_to_num(self.weights_)
-        amounts = x.data * known[x.indices % len(known), item % len(known)]
-        ids = query.items.decode(x.indices)
-        shares = [Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True)]
-        return self._explained(query, item, 0.0, shares, float(amounts.sum()))
-
-
-class ReasonsFromElsewhere(Right):
-    def explain(self, query, item):
-        told = super().explain(query, item)
-        return replace(told, shares=tuple(s._replace(id=9000) for s in told.shares))
+class ReasonsFromElsewhere(_Told):
+    def turned(self, tell, row, asked):
+        told = tell(row, asked)
+        return told._replace(history=(told.history + 1) % len(self.weights_))
 
 
 class VectorsInAnotherMap(Right):
@@ -327,7 +349,7 @@ class TakesTheHiddenForLiked(Right):
 class PrefersWhatItStored(Right):
     """Knows people by what they did in training, and looks at their history only a little."""
 
-    explain = None
+    _answer = None
 
     @property
     def reads(self):
@@ -345,7 +367,7 @@ class PrefersWhatItStored(Right):
 
 
 class ReadsWhatWasSeen(Right):
-    explain = None
+    _answer = None
 
     def _score(self, queries, items):
         scores = super()._score(queries, None)
@@ -425,7 +447,10 @@ WRONG = {
     VectorsThatDoNotMultiply: "vectors_multiply_to_scores",
     FailsOnOnePerson: "tiny_data_is_no_accident",
     NeedsFullLists: "scores_are_numbers_or_nan",
-    ExplainsInAnotherMap: "explanations_add_up",
+    ExplainsTheFirstQuery: "explanations_add_up",
+    ExplainsTheFirstItem: "explanations_add_up",
+    ExplainsWhatItCannotSay: "explanations_add_up",
+    ExplainsOtherScores: "explanations_add_up",
     ReasonsFromElsewhere: "explanations_add_up",
     VectorsInAnotherMap: "vectors_multiply_to_scores",
     LearnsFromWhatIsHidden: "what_weighs_nothing_says_nothing",

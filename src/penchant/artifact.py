@@ -26,7 +26,8 @@ from penchant.errors import BadArtifact, BadParameter, Incompatible, NotFitted, 
 from penchant.feedback import Feedback
 from penchant.ids import IdMap, Kind, Spelling
 from penchant.kernels.csr import CSR
-from penchant.recommender import Recommender, Training
+from penchant.recommender import Recommender
+from penchant.training import Training
 
 CLASSES = (
     ("penchant.models.co_clustering", "CoClustering"),

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from penchant.errors import Incompatible
+from penchant.ids import IdMap
 from penchant.queries import Queries
 
+if TYPE_CHECKING:
+    from penchant.recommender import Recommender
+
 ShareKind = Literal["history", "feature", "part"]
+Amounts = NDArray[np.float64]
+Codes = NDArray[np.int32]
 
 
 class Share(NamedTuple):
@@ -22,6 +32,110 @@ class Share(NamedTuple):
     kind: ShareKind
     id: Any
     amount: float
+
+
+class Told(NamedTuple):
+    """What adds up to one asker's scores of m items, as a model tells it, in its own codes.
+
+    An item's score is its base and the sum of its amounts. Where the model cannot say, that is NaN.
+
+    Parameters
+    ----------
+    base : (m,) float64, what the scores would be without the evidence.
+    history : (h,) codes of items the asker met, each once.
+    amounts : (m, h) what each of them adds.
+    names : kind and name of each other piece of evidence, n in all.
+    others : (m, n) what each of those adds.
+    """
+
+    base: Amounts
+    history: Codes = np.zeros(0, np.int32)
+    amounts: Amounts = np.zeros((0, 0))
+    names: tuple[tuple[ShareKind, str], ...] = ()
+    others: Amounts = np.zeros((0, 0))
+
+    @classmethod
+    def of(cls, history: Codes, amounts: Amounts, base: Amounts | float | None = None) -> Told:
+        """Return what is told of the history alone; without ``base`` that is 0, or NaN without any.
+
+        Parameters
+        ----------
+        amounts : (m, h).
+        base : (m,), or the same of all items.
+        """
+        if base is None:
+            base = 0.0 if len(history) else np.nan
+        bases = np.empty(len(amounts))
+        bases[:] = base
+        return cls(bases, history, amounts, (), np.zeros((len(amounts), 0)))
+
+    @classmethod
+    def plain(cls, base: Amounts, name: str | None = None) -> Told:
+        """Return scores that are a base each, or one share of the part ``name``."""
+        nothing, m = np.zeros(0, np.int32), len(base)
+        if name is None:
+            return cls(base, nothing, np.zeros((m, 0)), (), np.zeros((m, 0)))
+        silent = np.where(np.isnan(base), np.nan, 0.0)
+        return cls(silent, nothing, np.zeros((m, 0)), (("part", name),), base[:, None])
+
+    @classmethod
+    def added(cls, several: Sequence[Told]) -> Told:
+        """Return what adds up to the sums of several scores of the same items."""
+        if len(several) == 1:
+            return several[0]
+        base: Amounts = np.sum([one.base for one in several], axis=0)
+        met = [one for one in several if len(one.history)]
+        history, amounts = several[0].history, np.zeros((len(base), 0))
+        if all(len(one.history) == len(met[0].history) for one in met) and all(
+            np.array_equal(one.history, met[0].history) for one in met
+        ):
+            for one in met:
+                history = one.history
+                amounts = amounts + one.amounts if amounts.size else one.amounts
+        else:
+            history = np.unique(np.concatenate([one.history for one in met]))
+            amounts = np.zeros((len(base), len(history)))
+            for one in met:
+                amounts[:, np.searchsorted(history, one.history)] += one.amounts
+        names = dict.fromkeys(name for one in several for name in one.names)
+        columns = {name: np.zeros(len(base)) for name in names}
+        for one in several:
+            for name, adds in zip(one.names, one.others.T, strict=True):
+                columns[name] += adds
+        others = np.array(list(columns.values())).reshape(len(columns), len(base)).T
+        return cls(base, history, amounts, tuple(columns), others)
+
+    def times(self, factors: Amounts | float, where: NDArray[np.bool_]) -> Told:
+        """Return what adds up to the scores times factors, and to 0 but for some items."""
+        factors = np.where(where, factors, 0.0)
+        if where.all():
+            base, amounts, others = self.base, self.amounts, self.others
+        else:  # NaN times 0 would stay
+            base = np.where(where, self.base, 0)
+            amounts, others = (
+                np.where(where[:, None], one, 0) for one in (self.amounts, self.others)
+            )
+        each = factors[:, None]
+        return Told(base * factors, self.history, amounts * each, self.names, others * each)
+
+    def anything(self) -> NDArray[np.bool_]:
+        """(m,) whether any piece of evidence adds or takes something."""
+        found = np.any(self.amounts, axis=1) | np.any(self.others, axis=1)
+        return np.asarray(found, bool)
+
+    def sums(self) -> Amounts:
+        """(m,) the scores."""
+        sums: Amounts = self.base + self.amounts.sum(axis=1) + self.others.sum(axis=1)
+        return sums
+
+
+def features_named(names: Iterable[Any]) -> tuple[tuple[ShareKind, str], ...]:
+    """Return kind and name of each of some features."""
+    return tuple(("feature", str(name)) for name in names)
+
+
+Tell = Callable[[int, Codes], Told]
+"""From the number of an asker, and m item codes, to what adds up to their scores."""
 
 
 @dataclass(frozen=True)
@@ -55,26 +169,17 @@ class Explanation:
 
     def sentence(self) -> str:
         """Return one line that names at most two pieces of evidence in favour."""
-        for_it = sorted((s for s in self.shares if s.amount > 0), key=lambda s: -s.amount)
-        total = sum(s.amount for s in for_it)
-        liked = [s for s in for_it if s.kind == "history" and s.id in self.liked]
-        tastes = [s for s in for_it if s.kind == "feature"]
-        said = []
-        if liked and sum(s.amount for s in liked) >= 0.1 * total:
-            titles = [spoken(self.title(s.id)) for s in liked[:2]]
-            said.append(f"because you liked {_and(titles)}")
-        if tastes and (not said or tastes[0].amount > liked[0].amount):
-            named = [str(s.id).partition(":")[2] or str(s.id) for s in tastes[:2]]
-            said.append(f"{'and ' if said else ''}because you like {_and(named)}")
-        if said:
-            return " ".join(said)
-        if any(s.kind == "part" and s.id == "Popularity" for s in for_it[:1]):
-            return "liked by many people"
-        if for_it and for_it[0].kind == "part":
-            return f"suggested by {for_it[0].id}"
-        if for_it:
-            return "people with a history like yours went for it"
-        return "liked by many people" if not self.shares and self.base > 0 else "no strong reason"
+        met = [s for s in self.shares if s.kind == "history"]
+        rest = [s for s in self.shares if s.kind != "history"]
+        told = Told(
+            np.array([self.base]),
+            np.arange(len(met), dtype=np.int32),
+            np.array([[s.amount for s in met]]),
+            tuple((s.kind, str(s.id)) for s in rest),
+            np.array([[s.amount for s in rest]]),
+        )
+        liked = np.array([s.id in self.liked for s in met], bool)
+        return sentences(told, liked, lambda at: self.title(met[at].id))[0]
 
     def __str__(self) -> str:
         name = self.title(self.item) if self.item is not None else "item"
@@ -91,6 +196,115 @@ class Explanation:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, eq=False)
+class Explanations(Sequence[Explanation]):
+    """Why several items have their scores, for one asker. An ``Explanation`` is made when taken.
+
+    Parameters
+    ----------
+    told : what adds up to the scores.
+    scores : (m,) the scores; NaN: the model cannot say, and nothing is told.
+    codes : (m,) the items.
+    liked : (h,) which items of the history a sentence may call liked.
+    items : the map of all these codes.
+    title, called : from an item's id, and from its code, to what a person calls it.
+    """
+
+    told: Told
+    scores: NDArray[np.floating]
+    codes: Codes
+    liked: NDArray[np.bool_]
+    items: IdMap
+    title: Callable[[Any], str]
+    called: Callable[[int], str]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @overload
+    def __getitem__(self, at: int) -> Explanation: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Explanation]: ...
+    def __getitem__(self, at: int | slice) -> Explanation | Sequence[Explanation]:
+        if isinstance(at, slice):
+            return [self[n] for n in range(len(self))[at]]
+        score, told = float(self.scores[at]), self.told
+        name = self.items.decode(self.codes[at : at + 1])[0]
+        liked = frozenset(self.items.decode(told.history[self.liked]))
+        if np.isnan(score):
+            return Explanation(score, (), score, name, liked, self.title)
+        some, rest = np.flatnonzero(told.amounts[at]), np.flatnonzero(told.others[at])
+        ids = self.items.decode(told.history[some])
+        shares = [
+            Share("history", i, a)
+            for i, a in zip(ids, told.amounts[at, some].tolist(), strict=True)
+        ]
+        shares += [Share(*told.names[n], float(told.others[at, n])) for n in rest]
+        return Explanation(float(told.base[at]), tuple(shares), score, name, liked, self.title)
+
+    def sentences(self) -> list[str]:
+        """Return ``Explanation.sentence`` of each, in much less time."""
+        history = self.told.history
+        return sentences(self.told, self.liked, lambda at: self.called(int(history[at])))
+
+
+def sentences(told: Told, liked: NDArray[np.bool_], title: Callable[[int], str]) -> list[str]:
+    """Return a line for each item, which names at most two pieces of evidence in favour.
+
+    Parameters
+    ----------
+    told : what adds up to the scores.
+    liked : (h,) which items of the history may be called liked.
+    title : from a place in the history to what a person calls the item.
+    """
+    met, others = np.maximum(told.amounts, 0.0), np.maximum(told.others, 0.0)
+    total = met.sum(axis=1) + others.sum(axis=1)
+    named = met * liked
+    likes = named.sum(axis=1) >= 0.1 * total
+    tastes = others * np.array([kind == "feature" for kind, _ in told.names], bool)
+    nothing = ~told.anything()
+    lines = []
+    for row in range(len(total)):
+        if not total[row] > 0:  # NaN too
+            many = nothing[row] and told.base[row] > 0
+            lines.append("liked by many people" if many else "no strong reason")
+            continue
+        said = []
+        best = _two(named[row]) if likes[row] else []
+        if best:
+            said.append(f"because you liked {_and([spoken(title(at)) for at in best])}")
+        features = _two(tastes[row])
+        if features and (not best or tastes[row, features[0]] > named[row, best[0]]):
+            words = [told.names[at][1] for at in features]
+            words = [word.partition(":")[2] or word for word in words]
+            said.append(f"{'and ' if said else ''}because you like {_and(words)}")
+        lines.append(" ".join(said) or _otherwise(told, met[row], others[row]))
+    return lines
+
+
+def _two(amounts: Amounts) -> list[int]:
+    """Return the places of the two largest amounts, of those above 0."""
+    if not len(amounts):
+        return []
+    first = int(amounts.argmax())
+    if not amounts[first] > 0:
+        return []
+    rest = amounts.copy()
+    rest[first] = 0
+    second = int(rest.argmax())
+    return [first, second] if rest[second] > 0 else [first]
+
+
+def _otherwise(told: Told, met: Amounts, others: Amounts) -> str:
+    """Return a line that names nothing the person liked or likes."""
+    at = int(others.argmax()) if len(others) else -1
+    if at >= 0 and told.names[at][0] == "part" and others[at] > met.max(initial=0):
+        name = told.names[at][1]
+        return "liked by many people" if name == "Popularity" else f"suggested by {name}"
+    return "people with a history like yours went for it"
+
+
+@lru_cache(maxsize=4096)
 def spoken(title: str) -> str:
     """Return a title as one would say it: "Fugitive, The (1993)" is "The Fugitive".
 
@@ -105,17 +319,12 @@ def _and(names: list[str]) -> str:
     return " and ".join(names)
 
 
-class _Model(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-def explain(model: _Model, queries: Queries, item: Any) -> Explanation:
+def explain(model: Recommender, queries: Queries, item: Any) -> Explanation:
     """Explain why one asker gets the score they get for one item.
 
     Parameters
     ----------
-    model : a fitted model with a method ``explain``.
+    model : a fitted model that ``Explains``.
     queries : one query.
     item : the id of the item.
 
@@ -132,10 +341,7 @@ def explain(model: _Model, queries: Queries, item: Any) -> Explanation:
     >>> explain(model, data.queries(users=[0]), item=8).shares[0].kind
     'history'
     """
-    method = getattr(model, "explain", None)
-    if method is None:
-        raise Incompatible(f"{model.name} cannot explain its scores: it has no method explain")
     if len(queries) != 1:
         raise Incompatible(f"one query can be explained at a time, got {len(queries)}")
-    found: Explanation = method(queries, queries.items.code(item))
-    return found
+    asked = np.array([queries.items.code(item)], np.int32)
+    return model.answer(queries, asked).explain(0, [0])[0]

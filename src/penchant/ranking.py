@@ -127,7 +127,7 @@ class Recommendations:
     propensity : (q, k) float32, the chance of this item at this rank given those above; NaN where
         the choice was not random.
     shown : a table with the title and genres of each item code, or None.
-    why : a function from (row, rank) to a sentence, or None.
+    why : a function from the number of a row and item codes to a sentence for each, or None.
     """
 
     items: IdMap
@@ -138,7 +138,7 @@ class Recommendations:
     sources: tuple[str, ...]
     propensity: NDArray[np.float32]
     shown: pl.DataFrame | None = None
-    why: Callable[[int, int], str] | None = None
+    why: Callable[[int, Codes], list[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -156,7 +156,8 @@ class Recommendations:
 
         Parameters
         ----------
-        reasons : whether to work out a sentence for each line; it costs about a score each.
+        reasons : whether to work out a sentence for each line; a list costs about as much as its
+            scores, less if few ask.
         """
         rows, ranks = np.nonzero(self.codes >= 0)
         codes = self.codes[rows, ranks]
@@ -173,8 +174,9 @@ class Recommendations:
             [self.sources[s] for s in self.source[rows, ranks]], dtype=pl.String
         )
         if reasons and self.why is not None:
-            places = zip(rows.tolist(), ranks.tolist(), strict=True)
-            columns["reason"] = pl.Series([self.why(r, n) for r, n in places], dtype=pl.String)
+            lists = [(row, codes[codes >= 0]) for row, codes in enumerate(self.codes)]
+            said = [line for row, list_ in lists if len(list_) for line in self.why(row, list_)]
+            columns["reason"] = pl.Series(said, dtype=pl.String)
         return pl.DataFrame(columns)
 
     def first(self, k: int) -> Recommendations:

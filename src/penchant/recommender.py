@@ -13,16 +13,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from penchant import parameters
+from penchant.answers import Answer, Answered, Behind
 from penchant.dataset import Dataset
 from penchant.errors import Incompatible, NotFitted
-from penchant.explanations import Explanation, Share
-from penchant.feedback import Feedback
 from penchant.histories import Histories
-from penchant.ids import IdMap
 from penchant.kernels.csr import CSR
 from penchant.queries import Queries
 from penchant.ranking import BLOCK_BYTES, EVERYTHING, Recommendations, Rules, joined, listed, select
 from penchant.split import seeded
+from penchant.training import Training
 
 Codes = NDArray[np.int32]
 Scores = NDArray[np.float32]
@@ -48,63 +47,6 @@ class Epoch(NamedTuple):
 
 OnEpoch = Callable[[Epoch], bool | None]
 """Called after each epoch; returning True stops the training there."""
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """What a model remembers of the data it was fitted on: names and meanings, no person's history.
-
-    Parameters
-    ----------
-    items, users : the maps of the codes the model speaks.
-    fitted : how many of the items the fit knew; those after them were taken up since.
-    feedback : what a row weighs, applied to a query as it was to the training table.
-    scale : lowest and highest rating, or None.
-    shown : title and genres by item code, or None.
-    until : microseconds since 1970 (UTC) of the last event learned from; -1 without times.
-    events : number of events learned from.
-    fingerprint : hash of the data.
-    seed : the seed the fit was given; None if it was given a generator.
-    """
-
-    items: IdMap
-    users: IdMap
-    fitted: int
-    feedback: Feedback
-    scale: tuple[float, float] | None
-    shown: pl.DataFrame | None
-    until: int
-    events: int
-    fingerprint: str
-    seed: int | None
-
-    def __post_init__(self) -> None:
-        self.feedback.check_ids(self.items, self.users)
-
-    @classmethod
-    def of(cls, data: Dataset, seed: int | None) -> Self:
-        """Return what is to be remembered of ``data``."""
-        return cls(
-            items=data.items,
-            users=data.users,
-            fitted=len(data.items),
-            feedback=data.feedback,
-            scale=data.scale,
-            shown=data.shown,
-            until=data.until,
-            events=len(data),
-            fingerprint=data.fingerprint(),
-            seed=seed,
-        )
-
-    def title(self, item: Any) -> str:
-        """Return what a person calls the item: its title if there is one, else its id."""
-        if self.shown is not None and "title" in self.shown.columns:
-            code = int(self.items.encode([item])[0])
-            name = self.shown["title"][code] if code >= 0 else None
-            if name:
-                return str(name)
-        return str(item)
 
 
 class Recommender(ABC):
@@ -205,20 +147,32 @@ class Recommender(ABC):
         NotFitted : the model has not been fitted.
         Incompatible : the queries' ids are of another type than the model's.
         """
-        training = self._trained()
-        own = queries.recoded(training.items, training.users)
-        if items is not None:
-            items = np.asarray(items, dtype=np.int32)
-            self._check_codes(items, queries)
-        recoding = queries.items.recoding(training.items) if own is not queries else None
-        if recoding is None:
-            return self._checked(self._score(own, items), len(own), items)
-        if items is not None:
-            mine = np.full(items.shape, -1, np.int32)
-            mine[items >= 0] = recoding[items[items >= 0]]
-            return self._checked(self._score(own, mine), len(own), mine)
-        raw = self._checked(self._score(own, None), len(own), None)
-        return queries.items.columns(raw, training.items)
+        own, mine = self._recoded(queries, items)
+        return self._checked(self._score(own, mine), queries, mine)
+
+    @final
+    def answer(self, queries: Queries, items: Codes | None = None) -> Answer:
+        """Return the scores, as ``score`` does, with what is behind them.
+
+        To ask for both here takes less than to ask for scores and explanations apart: what the
+        model makes of who asks is worked out once.
+
+        Raises
+        ------
+        NotFitted, Incompatible : as ``score``.
+        """
+        own, mine = self._recoded(queries, items)
+        found = self._answer(own, mine) if isinstance(self, Explains) else None
+        scores = self._checked(found.scores if found else self._score(own, mine), queries, mine)
+        source = None
+        names: tuple[str, ...] = (self.name,)
+        if found and found.source is not None and isinstance(self, Sources):
+            source, names = found.source, self.sources
+            if mine is None and source.shape[1] > 1:
+                wide = queries.items.columns(source.astype(np.float32), self.training_.items)
+                source = np.nan_to_num(wide).astype(np.int16)
+        asked = None if items is None else np.asarray(items, np.int32)
+        return Answer(scores, asked, source, names, Behind(self, queries, found and found.tell))
 
     @final
     def recommend(
@@ -238,23 +192,24 @@ class Recommender(ABC):
         rules.check(len(queries))
         retrieves = self if isinstance(self, Retrieves) else None
         size = max(1, BLOCK_BYTES // (4 * max(len(queries.items), len(training.items), 1)))
-        parts = []
+        parts, behind = [], None
         for first, block in queries.blocks(max(1, len(queries)) if retrieves else size):
             part_rules = rules.part(first, len(block))
             if retrieves:
                 part = listed(*retrieves.retrieve(block, k, part_rules), block, source=self.name)
             else:
-                part = select(self.score(block), block, k, part_rules, source=self.name)
-            if isinstance(self, Sources):
-                source, names = self.sources(block, part.codes)
-                part = replace(part, source=source, sources=names)
+                answer = self.answer(block)
+                part = select(answer.scores, block, k, part_rules, source=self.name)
+                source = answer.sourced(part.codes)
+                part = replace(part, source=source, sources=answer.sources)
+                behind = answer.behind if len(block) == len(queries) else None
             parts.append(part)
         whole = joined(parts)
         shown = training.shown
         codes = queries.items.recoding(training.items)
         if shown is not None and codes is not None:
             shown = shown.select(pl.all().gather(pl.Series(codes).replace(-1, None)))
-        why = _Why(self, queries, whole.codes).sentence if isinstance(self, Explains) else None
+        why = _Why(self, queries, behind).sentences if isinstance(self, Explains) else None
         return replace(whole, shown=shown, why=why)
 
     @final
@@ -270,21 +225,19 @@ class Recommender(ABC):
         return queries.recoded(training.items, training.users)
 
     @final
-    def _own_item(self, queries: Queries, item: int) -> int:
-        """Return the model's own code (or -1) of an item code of the queries."""
-        recoding = queries.items.recoding(self._trained().items)
-        return item if recoding is None or item < 0 else int(recoding[item])
-
-    @final
-    def _explained(
-        self, queries: Queries, item: int, base: float, shares: Sequence[Share], score: float
-    ) -> Explanation:
-        """Return an Explanation for one query, with titles and what the asker liked filled in."""
-        training = self._trained()
-        cited = training.feedback.cited(queries.histories)
-        liked = frozenset(queries.items.decode(np.unique(queries.histories.item[cited])))
-        name = queries.items.decode([item])[0]
-        return Explanation(base, tuple(shares), score, name, liked, training.title)
+    def _recoded(self, queries: Queries, items: Codes | None) -> tuple[Queries, Codes | None]:
+        """Return queries and item codes in the model's own codes."""
+        own = self._own(queries)
+        if items is None:
+            return own, None
+        items = np.asarray(items, dtype=np.int32)
+        self._check_codes(items, queries)
+        recoding = queries.items.recoding(self.training_.items)
+        if recoding is None:
+            return own, items
+        mine = np.full(items.shape, -1, np.int32)
+        mine[items >= 0] = recoding[items[items >= 0]]
+        return own, mine
 
     @final
     def _seal(self) -> None:
@@ -318,34 +271,37 @@ class Recommender(ABC):
             )
 
     @final
-    def _checked(self, scores: Scores, q: int, items: Codes | None) -> Scores:
-        n = len(self.training_.items) if items is None else items.shape[-1]
-        if scores.shape != (q, n) or scores.dtype != np.float32:
+    def _checked(self, scores: Scores, queries: Queries, mine: Codes | None) -> Scores:
+        """Return scores as the model gave them, if they are right, in the codes of the queries."""
+        n = len(self.training_.items) if mine is None else mine.shape[-1]
+        if scores.shape != (len(queries), n) or scores.dtype != np.float32:
             raise Incompatible(
                 f"{self.name}._score gave {scores.dtype} of shape {scores.shape}; "
-                f"float32 of shape {(q, n)} is the contract"
+                f"float32 of shape {(len(queries), n)} is the contract"
             )
-        return scores
+        return scores if mine is not None else queries.items.columns(scores, self.training_.items)
 
 
 @dataclass(frozen=True)
 class _Why:
-    """Sentences for a list of recommendations, worked out when asked for."""
+    """Sentences for lists of recommendations, worked out when asked for."""
 
-    model: Explains
+    model: Recommender
     queries: Queries
-    codes: Codes
+    behind: Behind | None
 
-    def sentence(self, row: int, rank: int) -> str:
-        return self.model.explain(self.queries[row], int(self.codes[row, rank])).sentence()
+    def sentences(self, row: int, items: Codes) -> list[str]:
+        if self.behind is not None:
+            return self.behind.explain(row, items).sentences()
+        return self.model.answer(self.queries[row], items).behind.explain(0, items).sentences()
 
 
 @runtime_checkable
 class Explains(Protocol):
-    """A model whose scores are a base and shares that add up."""
+    """A model whose scores are a base and shares that add up. Ask it with ``answer``."""
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain one item code of ``query.items`` for one query."""
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Return what ``_score`` does for the same arguments, and what adds up to it."""
         ...
 
 
@@ -439,10 +395,11 @@ class Samples(Protocol):
 
 @runtime_checkable
 class Sources(Protocol):
-    """A composite that knows which part proposed an item."""
+    """A composite that knows which part a score is from: see ``Answered.source``."""
 
-    def sources(self, queries: Queries, codes: Codes) -> tuple[NDArray[np.int16], tuple[str, ...]]:
-        """Return (q, k) numbers into the names returned beside them, for codes of queries.items."""
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the parts."""
         ...
 
 

@@ -88,7 +88,7 @@ def test_scores_with_vectors_runs_of_words_and_bm25_are_the_naive_ones():
     )
     np.testing.assert_allclose(model.score(asked), expected, atol=2e-6)
     for item, score in enumerate(model.score(asked)[0]):
-        why = model.explain(asked[0], item)
+        why = model.answer(asked[0]).explain(0, [item])[0]
         assert sum(share.amount for share in why.shares) == pytest.approx(score, abs=1e-5)
 
 
@@ -146,7 +146,7 @@ def test_shares_add_up_to_the_score(data, columns):
     scores = model.score(queries)
     for q in range(3):
         for item, score in enumerate(scores[q]):
-            why = model.explain(queries[q], item)
+            why = model.answer(queries[q]).explain(0, [item])[0]
             amounts = [share.amount for share in why.shares]
             if np.isnan(score):
                 assert np.isnan(why.score)
@@ -168,11 +168,11 @@ def test_reasons_name_what_was_liked_and_what_was_named(data, model):
     asked = data.queries(likes=[["alien"]])
     assert model.recommend(asked, k=1).ids() == [["dune"]]
     dune = data.items.code("dune")
-    assert model.explain(asked, dune).sentence() == "because you liked Alien"
+    assert model.answer(asked).explain(0, [dune])[0].sentence() == "because you liked Alien"
     asked = data.queries(tastes=[{"sci-fi": 1}])
-    (share,) = model.explain(asked, dune).shares
+    (share,) = model.answer(asked).explain(0, [dune])[0].shares
     assert share[:2] == ("feature", "genres:Sci-Fi")
-    assert model.explain(asked, dune).sentence() == "because you like Sci-Fi"
+    assert model.answer(asked).explain(0, [dune])[0].sentence() == "because you like Sci-Fi"
 
 
 def test_similar_items_share_words_and_are_ordered_by_cosine(data, model):

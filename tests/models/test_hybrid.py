@@ -170,7 +170,7 @@ def test_composites_explain_every_score(planted, askers, model):
         found = model.score(queries)
         for q in range(len(queries)):
             for item in range(0, len(planted.items), 7):
-                why = model.explain(queries[q], item)
+                why = model.answer(queries[q]).explain(0, [item])[0]
                 if np.isnan(found[q, item]):
                     assert np.isnan(why.score)
                     continue
@@ -182,7 +182,7 @@ def test_composites_explain_every_score(planted, askers, model):
 def test_a_part_that_cannot_explain_is_one_share(data):
     told = dict(zip(FILMS, range(5), strict=True))
     model = pt.Weighted([Fixed(told=told), pt.Popularity(), Fixed(told=told)], weights=[1, 1, 2])
-    why = model.fit(data).explain(data.queries(["ann"]), 4)
+    why = model.fit(data).answer(data.queries(["ann"])).explain(0, [4])[0]
     assert [share[:2] for share in why.shares] == [
         ("part", "Fixed"),
         ("part", "Popularity"),
@@ -195,7 +195,7 @@ def test_a_part_that_cannot_explain_is_one_share(data):
 def test_what_two_parts_say_of_one_film_is_one_share(planted):
     model = pt.Weighted([pt.EASE(), pt.EASE(l2=50.0)], weights=[1, 1]).fit(planted)
     asked = planted.queries(likes=[[4, 8]])
-    why = model.explain(asked, 12)
+    why = model.answer(asked).explain(0, [12])[0]
     assert [share[:2] for share in why.shares] == [("history", 4), ("history", 8)]
     assert why.sentence().startswith("because you liked ")
 
@@ -318,7 +318,7 @@ def test_switching_goes_by_the_length_of_the_history(data):
     np.testing.assert_array_equal(model.score(asked, each)[:, 0], [0, 1, 1, 1, 2])
     recs = model.recommend(asked, k=1)
     assert [recs.sources[n] for n in recs.source[:, 0]] == ["Fixed", *["Fixed 2"] * 3, "Fixed 3"]
-    (share,) = model.explain(asked[4], 3).shares
+    (share,) = model.answer(asked[4]).explain(0, [3])[0].shares
     assert share == ("part", "Fixed 3", 2.0)
 
 
@@ -332,7 +332,7 @@ def test_fallback_takes_the_first_that_answers(planted, askers):
     recs = model.recommend(strangers, k=2)
     assert recs.sources == ("EASE", "ContentBased", "Popularity")
     assert recs.source.tolist() == [[0, 0], [1, 1], [2, 2]]
-    assert model.explain(strangers[1], 2).sentence() == "because you like Drama"
+    assert model.answer(strangers[1]).explain(0, [2])[0].sentence() == "because you like Drama"
 
 
 def test_ratings_that_a_part_cannot_say_are_said_by_the_next():
@@ -352,12 +352,12 @@ def test_ratings_that_a_part_cannot_say_are_said_by_the_next():
     np.testing.assert_array_equal(
         model.score(asked, each), [[expected[0, 2], np.nan, expected[0, 0]], expected[1, [3, 2, 1]]]
     )
-    source, names = model.sources(asked, each)
-    assert [[names[n] for n in row] for row in source] == [
+    source = model.answer(asked, each).source
+    assert [[model.sources[n] for n in row] for row in source] == [
         ["SlopeOne"] * 3, ["SlopeOne", "Biases", "SlopeOne"],
     ]  # fmt: skip
     assert np.isnan(expected[:, 3]).all()  # nobody rated dune
-    assert model.explain(asked[1], 2).score == expected[1, 2]
+    assert model.answer(asked[1]).explain(0, [2])[0].score == expected[1, 2]
     stranger = pt.predict(model, [(9, "alien"), (9, "dune")], events)["prediction"]
     assert stranger[0] == pytest.approx(biases.base_[0])
     assert np.isnan(stranger[1])
@@ -395,7 +395,9 @@ def test_mixed_keeps_its_turns_apart(data):
         model.score(data.queries(likes=[["babe"]]))[0],
         [1, 1 / 2, 1 / 3, 1 / 5, 1 / 2],
     )
-    (share,) = model.explain(data.queries(likes=[[]]), data.items.code("emma")).shares
+    (share,) = (
+        model.answer(data.queries(likes=[[]])).explain(0, [data.items.code("emma")])[0].shares
+    )
     assert share[:2] == ("part", "Fixed 2")
 
 

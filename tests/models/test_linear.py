@@ -63,16 +63,18 @@ def test_reasons_add_up_and_name_the_learned_weights(seed, shape):
     x = written_out(data.weights())
     query = data.queries(users=[0])
     for item in range(shape[1] - 1):
-        reason = model.explain(query, item)
+        reason = model.answer(query).explain(0, [item])[0]
         assert reason.base == 0
         spread = sum(abs(s.amount) for s in reason.shares)
         assert abs(sum(s.amount for s in reason.shares) - reason.score) <= 1e-5 * spread
         for share in reason.shares:
             assert share.amount == pytest.approx(x[0, share.id] * b[share.id, item], abs=1e-5)
-    assert np.isnan(model.explain(query, shape[1] - 1).score)
+    assert np.isnan(model.answer(query).explain(0, [shape[1] - 1])[0].score)
     history = np.array([0, shape[1] - 1], np.int32)
-    assert model.item_weights(history, 1).tolist() == pytest.approx([b[0, 1], 0], abs=1e-5)
-    assert np.isnan(model.item_weights(history[:1], shape[1] - 1)).all()
+    assert model.item_weights(history, np.array([1]))[0].tolist() == pytest.approx(
+        [b[0, 1], 0], abs=1e-5
+    )
+    assert np.isnan(model.item_weights(history[:1], np.array([shape[1] - 1]))).all()
 
 
 @pytest.mark.parametrize("shape", [(6, 15), (40, 8)])

@@ -54,8 +54,10 @@ def test_side_information_is_as_in_the_paper(shape, side):
     assert np.isnan(scores[~told]).all()
     history = np.arange(5, dtype=np.int32)
     for item in (0, shape[1] - 2):
-        np.testing.assert_allclose(model.item_weights(history, item), b[:5, item], atol=2e-4)
-    assert np.isnan(model.item_weights(history, shape[1] - 1)).all()
+        np.testing.assert_allclose(
+            model.item_weights(history, np.array([item]))[0], b[:5, item], atol=2e-4
+        )
+    assert np.isnan(model.item_weights(history, np.array([shape[1] - 1]))).all()
 
 
 @pytest.mark.parametrize("shape", [(9, 40), (60, 12)])
@@ -70,7 +72,7 @@ def test_the_frequent_are_kept_small(shape):
     scores = model.score(data.queries())
     np.testing.assert_allclose(scores, met @ b, atol=2e-4 * np.abs(met @ b).max())
     history = np.arange(6, dtype=np.int32)
-    np.testing.assert_allclose(model.item_weights(history, 3), b[:6, 3], atol=2e-4)
+    np.testing.assert_allclose(model.item_weights(history, np.array([3]))[0], b[:6, 3], atol=2e-4)
     flat = pt.EASE(l2=5.0).fit(data).score(data.queries())
     assert np.abs(scores - flat).max() > 0.01
 
@@ -93,7 +95,7 @@ def test_items_nobody_met_are_recommended_by_what_they_are(side):
     new = data.items.code("new")
     assert scores[1, new] > scores[0, new]
     assert set(model.recommend(asked, k=2).ids()[2]) == {"c", "d"}
-    reason = model.explain(asked[1], new)
+    reason = model.answer(asked[1]).explain(0, [new])[0]
     assert sum(s.amount for s in reason.shares) == pytest.approx(reason.score, rel=1e-5)
     assert [s.id for s in reason.shares] == ["c"]
 

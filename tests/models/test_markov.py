@@ -106,10 +106,10 @@ def test_reasons_name_the_last_items():
     model = pt.SequentialRules(recent=3, shrinkage=1.0).fit(data)
     query = data.queries(users=[0])
     for item in ITEMS[:5]:
-        reason = model.explain(query, item)
+        reason = model.answer(query).explain(0, [item])[0]
         assert {s.id for s in reason.shares} == {0, 1, 2}
         assert sum(s.amount for s in reason.shares) == pytest.approx(reason.score, rel=1e-5)
-    assert np.isnan(model.explain(query, 5).score)
+    assert np.isnan(model.answer(query).explain(0, [5])[0].score)
 
 
 @settings(max_examples=25, deadline=None)

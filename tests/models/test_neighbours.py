@@ -170,7 +170,7 @@ def test_every_form_by_items_is_explained_to_the_last_share(form, min_k):
     asked = data.queries(users=[4])
     shares = 0
     for item, score in enumerate(model.score(asked)[0]):
-        told = model.explain(asked, item)
+        told = model.answer(asked).explain(0, [item])[0]
         assert len(told.shares) == 0 or min_k <= len(told.shares) <= 3
         assert told.base + sum(s.amount for s in told.shares) == pytest.approx(score, rel=1e-5)
         shares += len(told.shares)
@@ -182,7 +182,7 @@ def test_ratings_are_explained_by_the_neighbours_on_top_of_the_baseline():
     data = dataset(dense)
     model = pt.ItemKNN(target="rating", k=2, shrinkage=3.0).fit(data)
     mean, item, user = biases(dense.tolist(), 10, 15, 10)
-    told = model.explain(data.queries(users=[4]), 6)
+    told = model.answer(data.queries(users=[4])).explain(0, [6])[0]
     assert told.base == pytest.approx(mean + user[4] + item[6], rel=1e-5)
     assert 1 <= len(told.shares) <= 2
     assert told.score == pytest.approx(told.base + sum(s.amount for s in told.shares))
@@ -191,7 +191,7 @@ def test_ratings_are_explained_by_the_neighbours_on_top_of_the_baseline():
 def test_ranks_are_explained_by_weight_times_similarity():
     data = ranked(np.array(ROWS).T)
     model = pt.ItemKNN(similarity="cosine", shrinkage=0.0, weighting="none")
-    told = model.fit(data).explain(data.queries(users=[3]), 0)
+    told = model.fit(data).answer(data.queries(users=[3])).explain(0, [0])[0]
     # User 3 gave item 1 a 2 and item 2 a 4; item 0 shares people with item 1 only.
     cosine = 5 * 4 / (np.sqrt(25 + 9 + 1) * np.sqrt(16 + 4))
     assert [(s.id, s.amount) for s in told.shares] == [(1, pytest.approx(2 * cosine))]

@@ -201,7 +201,7 @@ def test_composites_keep_every_score_they_gave(planted, model, tmp_path):
             assert [i for i in more if i < 900][: len(one)] == one
         for row, code in ((0, 3), (1, len(planted.items))):
             if not np.isnan(scores[row, code]):
-                why = longer.explain(own[row], code)
+                why = longer.answer(own[row]).explain(0, [code])[0]
                 amounts = [share.amount for share in why.shares]
                 assert why.base + sum(amounts) == pytest.approx(scores[row, code], abs=1e-4)
 

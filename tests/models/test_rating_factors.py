@@ -228,7 +228,7 @@ def test_reasons_are_what_was_liked_of_the_same_group(model):
     data = rated(noise=0.1)  # user 0 likes items 0, 4, 8, ...
     asked = data.queries(users=[0])
     unseen = np.setdiff1d(np.arange(0, 80, 4), asked.histories.item)
-    told = model.fit(data).explain(asked, int(unseen[0]))
+    told = model.fit(data).answer(asked).explain(0, [int(unseen[0])])[0]
     liked = [s for s in told.top(10) if s.id % 4 == 0]
     assert all(s.amount > 0 for s in liked)
     assert told.sentence().startswith(f"because you liked {liked[0].id} and {liked[1].id}")
@@ -242,7 +242,7 @@ def test_shares_of_themes_left_out_are_exact(biased):
     for user in range(12):
         asked = data.queries(users=[user])
         for item, score in enumerate(model.score(asked)[0]):
-            told = model.explain(asked, item)
+            told = model.answer(asked).explain(0, [item])[0]
             assert told.base + sum(s.amount for s in told.shares) == pytest.approx(score, rel=1e-5)
 
 

@@ -186,7 +186,7 @@ def test_only_the_seed_matters():
 def test_biases_are_explained_by_every_rating():
     dense = [[5, 5, np.nan, 1], [5, 4, 5, 1], [1, 1, 2, 5], [2, 1, 1, 4]]
     data = dataset(np.array(dense, float))
-    told = pt.Biases(user_penalty=2.0).fit(data).explain(data.queries(users=[0]), 2)
+    told = pt.Biases(user_penalty=2.0).fit(data).answer(data.queries(users=[0])).explain(0, [2])[0]
     mean, item, _ = biases(dense, 10, 2, 10)
     assert told.base == pytest.approx(mean + item[2])
     amounts = {s.id: s.amount for s in told.shares}
@@ -198,7 +198,7 @@ def test_svd_is_explained_by_what_was_liked_of_the_same_group():
     data = rated(noise=0.1)  # user 0 likes items 0, 4, 8, ...
     asked = data.queries(users=[0])
     unseen = np.setdiff1d(np.arange(0, 80, 4), asked.histories.item)
-    told = pt.SVD().fit(data).explain(asked, int(unseen[0]))
+    told = pt.SVD().fit(data).answer(asked).explain(0, [int(unseen[0])])[0]
     liked = [s for s in told.top(10) if s.id % 4 == 0]
     assert all(s.amount > 0 for s in liked)
     assert told.sentence().startswith(f"because you liked {liked[0].id} and {liked[1].id}")

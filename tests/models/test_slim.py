@@ -118,10 +118,10 @@ def test_reasons_add_up():
     model = pt.SLIM(l1=0.5, l2=2.0).fit(data)
     query = data.queries(users=[0])
     for item in range(11):
-        reason = model.explain(query, item)
+        reason = model.answer(query).explain(0, [item])[0]
         assert reason.base == 0
         assert sum(s.amount for s in reason.shares) == pytest.approx(reason.score, abs=1e-5)
-    assert np.isnan(model.explain(query, 11).score)
+    assert np.isnan(model.answer(query).explain(0, [11])[0].score)
 
 
 def test_settings_and_data_are_checked():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy import linalg
 
 from penchant.kernels.als import APART, FAST, Half, Pull, entries, gram, read_only
 from penchant.kernels.csr import CSR
@@ -71,6 +72,25 @@ def fold_in(
     right = np.empty((0, fixed.shape[1])) if right is None else right.astype(np.float64)
     _solve(histories, fixed, common, ridge, right, pairs_pull, solved, threads)
     return solved
+
+
+def through(
+    history: CSR,
+    fixed: NDArray[np.float32],
+    common: NDArray[np.float64],
+    ridge: float,
+    right: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return (m, f): A^-1 times each of (m, f) vectors, with the A of one row.
+
+    Arguments as in ``fold_in``.
+    """
+    near = fixed[history.indices].astype(np.float64)
+    a = common + (near.T * history.data) @ near
+    a[np.diag_indices_from(a)] += ridge
+    factor = linalg.cho_factor(a, lower=True, overwrite_a=True, check_finite=False)
+    found: NDArray[np.float64] = linalg.cho_solve(factor, right.T, check_finite=False).T
+    return found
 
 
 def _solve(

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.explanations import Tell, Told
 from penchant.kernels.topk import top_k
 from penchant.queries import Queries
 from penchant.ranking import BLOCK_BYTES
-from penchant.recommender import Scores, column_scores
+from penchant.recommender import Codes, Scores, column_scores
 from penchant.split import Part
 
 Vector = NDArray[np.float64]
@@ -31,7 +32,7 @@ class Scaled(NamedTuple):
 
     ``scores`` (q, items) hold the part's mean where it is not ``known``; ``answers`` (q,) says
     whether it knows any item of the fit for a query; ``mean`` and ``spread`` (q,) are what was
-    subtracted, and then divided by.
+    subtracted, and then divided by; ``usual`` (q,) is what stands for an item that is not known.
     """
 
     scores: Scores
@@ -39,6 +40,54 @@ class Scaled(NamedTuple):
     answers: NDArray[np.bool_]
     mean: Vector
     spread: Vector
+    usual: Vector
+
+
+class Term(NamedTuple):
+    """A part's place in a weighted sum.
+
+    Parameters
+    ----------
+    name : what to call the part.
+    tell : what adds up to its scores.
+    explains : whether that is more than one share of its own.
+    weight : (q,) its weight.
+    mean, spread, usual : see ``Scaled``.
+    """
+
+    name: str
+    tell: Tell
+    explains: bool
+    weight: Vector
+    mean: Vector
+    spread: Vector
+    usual: Vector
+
+    def told(self, row: int, items: Codes, total: float) -> tuple[Told, NDArray[np.bool_]]:
+        """Return what adds up to the part of a weighted sum, and which items it knows."""
+        told = self.tell(row, items)
+        score = told.sums()
+        known = ~np.isnan(score)
+        weight = float(self.weight[row]) / total
+        factor = weight * float(inverse(self.spread[row : row + 1])[0])
+        mean = float(self.mean[row])
+        carried = known & self.explains & told.anything()
+        own = np.where(known, factor * (score - mean), weight * float(self.usual[row]))
+        told = told.times(factor, carried)
+        told = told._replace(base=told.base - np.where(carried, factor * mean, 0))
+        if not carried.all():
+            told = Told.added([told, Told.plain(np.where(carried, 0, own), self.name)])
+        return told, known
+
+
+def blended(terms: list[Term], row: int, items: Codes, total: float) -> Told:
+    """Return what adds up to a weighted sum for one query, whose weights add up to ``total``."""
+    if not terms:
+        return Told.plain(np.full(len(items), np.nan))
+    each = [term.told(row, items, total) for term in terms]
+    told = Told.added([one for one, _ in each])
+    known = np.any([one for _, one in each], axis=0)
+    return told._replace(base=np.where(known, told.base, np.nan))
 
 
 def scaled(scores: Scores, how: str, fitted: int, mean: float = 0.0, spread: float = 1.0) -> Scaled:
@@ -58,7 +107,7 @@ def scaled(scores: Scores, how: str, fitted: int, mean: float = 0.0, spread: flo
     means = made[:, :fitted].sum(axis=1, dtype=np.float64) / np.maximum(count, 1)
     if how == "none":
         np.copyto(made, means[:, None], where=~known, casting="same_kind")
-        return Scaled(made, known, count > 0, np.zeros(q), np.ones(q))
+        return Scaled(made, known, count > 0, np.zeros(q), np.ones(q), means)
     if how == "fit":
         means = np.full(q, mean)
     made -= means[:, None].astype(np.float32)
@@ -68,7 +117,7 @@ def scaled(scores: Scores, how: str, fitted: int, mean: float = 0.0, spread: flo
         squares = np.einsum("qi,qi->q", made[:, :fitted], made[:, :fitted], dtype=np.float64)
         spreads = np.sqrt(squares / np.maximum(count, 1))
     made *= inverse(spreads)[:, None].astype(np.float32)
-    return Scaled(made, known, count > 0, means, spreads)
+    return Scaled(made, known, count > 0, means, spreads, np.zeros(q))
 
 
 def inverse(values: Vector) -> Vector:

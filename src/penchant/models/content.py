@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from penchant.answers import Answered
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
-from penchant.explanations import Explanation, Share
+from penchant.explanations import Told, features_named
 from penchant.features import Encoder, Weighting, find
 from penchant.ids import IdMap
 from penchant.kernels.csr import CSR
@@ -114,8 +115,7 @@ class ContentBased(Recommender):
         return new
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        scores = self._liking(self._profile(queries)[0])
-        return scores if items is None else column_scores(scores, items)
+        return self._answer(queries, items).scores
 
     def _liking(self, profile: CSR) -> Scores:
         scores = sparse_sparse(profile, self.by_feature_)
@@ -169,25 +169,31 @@ class ContentBased(Recommender):
         told = weight != 0  # a taste that weighs nothing says nothing
         return CSR.from_pairs(row[told], feature[told], weight[told], shape)
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: what each history item and each taste adds."""
-        own, mine = self._own(query), self._own_item(query, item)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        _, by_history, by_tastes = self._profile(own)
-        features = np.zeros(self.items_.columns)
-        row = self.items_.rows(mine, mine + 1)
-        features[row.indices] = row.data
-        x = self.training_.feedback.weigh(own.histories, len(own.items), own.now)
-        entry, liked, amount = self._entries(x)
-        alike = np.bincount(entry, amount * features[liked], minlength=x.nnz) * by_history[0]
-        tastes = self._tastes(own)
-        agreed = tastes.data * features[tastes.indices] * by_tastes[0]
-        ids, names = own.items.decode(x.indices), self.names_.decode(tastes.indices)
-        shares = [Share("history", one, float(a)) for one, a in zip(ids, alike, strict=True)]
-        shares += [Share("feature", one, float(a)) for one, a in zip(names, agreed, strict=True)]
-        return self._explained(query, item, 0.0, shares, score)
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; each history item and each taste adds something."""
+        profile, by_history, by_tastes = self._profile(queries)
+        x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
+        named = self._tastes(queries)
+
+        def tell(row: int, asked: Codes) -> Told:
+            mine, tastes = x.rows(row, row + 1), named.rows(row, row + 1)
+            features = np.zeros((len(asked), self.items_.columns))
+            for one, item in zip(features, asked, strict=True):
+                its = self.items_.rows(item, item + 1)
+                one[its.indices] = its.data
+            entry, liked, amount = self._entries(mine)
+            terms = amount * features[:, liked]
+            starts = np.searchsorted(entry, np.arange(mine.nnz + 1))
+            sums = np.cumsum(np.pad(terms, ((0, 0), (1, 0))), axis=1)[:, starts]
+            alike = np.diff(sums, axis=1) * by_history[row]
+            agreed = tastes.data * features[:, tastes.indices] * by_tastes[row]
+            known = (np.diff(self.items_.indptr)[asked] > 0) & (
+                by_history[row] + by_tastes[row] > 0
+            )
+            names = features_named(self.names_.decode(tastes.indices))
+            return Told(np.where(known, 0.0, np.nan), mine.indices, alike, names, agreed)
+
+        return Answered(column_scores(self._liking(profile), items), tell)
 
     def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
         """Return the k items whose features are most like those of each item."""

@@ -17,7 +17,7 @@ from penchant.kernels import als_exact
 from penchant.kernels.csr import CSR, stretches
 from penchant.kernels.products import sparse_dense
 from penchant.queries import Queries
-from penchant.recommender import Training
+from penchant.training import Training
 
 Vectors = NDArray[np.float32]
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.explanations import Explanation, Share
+from penchant.answers import Answered
+from penchant.explanations import Told
 from penchant.kernels import als, placement
 from penchant.kernels.csr import CSR
 from penchant.queries import Queries
@@ -29,7 +30,9 @@ class ItemVectors(Recommender):
         """Return (q, d) the vectors of who asks; NaN without evidence."""
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        people = self._people(queries)
+        return self._products(self._people(queries), items)
+
+    def _products(self, people: Amounts, items: Codes | None) -> Scores:
         if items is None or items.ndim == 2:
             return column_scores(als.products(people, self.item_factors_), items)
         scores = als.products(people, self.item_factors_[items])
@@ -96,24 +99,23 @@ class Factored(ItemVectors):
 
     def _people(self, queries: Queries) -> Amounts:
         """Return (q, d) the vectors of who asks; NaN without evidence."""
-        x = self._evidence(queries)
+        return self._placed(self._evidence(queries))
+
+    def _placed(self, x: CSR) -> Amounts:
         vectors = self.origin_ + placement.sums(x, self.item_factors_) @ self.turn_
         vectors[np.diff(x.indptr) == 0] = np.nan
         return np.asarray(vectors)
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: a base, and the exact amount that each item of the history adds."""
-        own, mine = self._own(query), self._own_item(query, item)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        x = self._evidence(own)
-        target = self.item_factors_[mine].astype(np.float64)
-        amounts = self.item_factors_[x.indices] @ (self.turn_ @ target)
-        amounts *= x.data / placement.length(x.data)
-        base = float(self.origin_ @ target)
-        ids = own.items.decode(x.indices)
-        shares = [
-            Share("history", one, float(amount)) for one, amount in zip(ids, amounts, strict=True)
-        ]
-        return self._explained(query, item, base, shares, score)
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; on top of a base, each item of the history adds an exact amount."""
+        x = self._evidence(queries)
+
+        def tell(row: int, asked: Codes) -> Told:
+            mine = x.rows(row, row + 1)
+            targets = self.item_factors_[asked].astype(np.float64)
+            amounts = (self.turn_ @ targets.T).T @ self.item_factors_[mine.indices].T
+            amounts *= mine.data / placement.length(mine.data)
+            base = targets @ self.origin_ if mine.nnz else None
+            return Told.of(mine.indices, amounts, base)
+
+        return Answered(self._products(self._placed(x), items), tell)

@@ -12,9 +12,10 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from penchant.answers import Answered
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter, Incompatible
-from penchant.explanations import Explanation, Share
+from penchant.explanations import Told, features_named
 from penchant.features import Encoder
 from penchant.feedback import Feedback
 from penchant.ids import IdMap
@@ -26,13 +27,9 @@ from penchant.models.factored import ItemVectors
 from penchant.models.fm_evidence import encoded, encoder_of
 from penchant.parameters import hyper
 from penchant.queries import Queries
-from penchant.recommender import (
-    Epoch,
-    OnEpoch,
-    Training,
-    settings,
-)
+from penchant.recommender import Codes, Epoch, OnEpoch, settings
 from penchant.split import seeded
+from penchant.training import Training
 
 Vectors = NDArray[np.float32]
 
@@ -284,19 +281,24 @@ class ALS(ItemVectors):
 
     def _people(self, queries: Queries) -> NDArray[np.float64]:
         """Return (q, f) the vectors of who asks; NaN for those of whom nothing is known."""
+        return self._read(queries)[0]
+
+    def _read(self, queries: Queries) -> tuple[NDArray[np.float64], CSR, CSR]:
+        """Return ``_people``, what their histories weigh, and queries x features of theirs."""
         x = self._evidence(queries)
+        told = self._told(queries)
         if not self.user_columns:
             vectors = self._folded(x)
             vectors[np.diff(x.indptr) == 0] = np.nan
-            return vectors
-        told, by = self._told(queries), self._sharing(self.user_features_)
+            return vectors, x, told
+        by = self._sharing(self.user_features_)
         right = by.right(told)
         vectors = self._folded(x, right)
         strange = np.flatnonzero(np.diff(x.indptr) == 0)
         if len(strange):
             vectors[strange] = by.alone(right[strange])
             vectors[strange[np.diff(told.indptr)[strange] == 0]] = np.nan
-        return vectors
+        return vectors, x, told
 
     def _sharing(self, features: Vectors) -> Sharing:
         return sharing(features, weight=self.feature_weight, l2=self.l2, nu=self.nu)
@@ -306,37 +308,38 @@ class ALS(ItemVectors):
         unmet = self.unobserved * others if self.frequency == "all" else 0.0
         return als.ridge(weights + unmet, l2=self.l2, nu=self.nu)
 
-    def _folded(
-        self, x: CSR, right: NDArray[Any] | None = None, **how: bool
-    ) -> NDArray[np.float64]:
-        """Return (q, f), solved for from what the histories weigh; ``how`` as in ``fold_in``."""
+    def _folded(self, x: CSR, right: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        """Return (q, f), solved for from what the histories weigh."""
         ridge = self._ridge(als.row_sums(x), int(self.sizes_[1]))
-        return als_exact.fold_in(x, self.item_factors_, self.user_gram_, ridge, right=right, **how)
+        return als_exact.fold_in(x, self.item_factors_, self.user_gram_, ridge, right=right)
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: what each item of the history adds.
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; each item of the history adds something.
 
         The asker's vector is A^-1 times the sum of w_j y_j over the history, so the score is the
         sum of w_j y_j . A^-1 y_i: each item adds its weight times its likeness to item i, as this
         asker's A sees it (Hu, Koren and Volinsky 2008, section 5). A depends on the whole history;
         a share is what an item adds given the others.
         """
-        own, mine = self._own(query), self._own_item(query, item)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        x, y = self._evidence(own), self.item_factors_
-        by, right = self._sharing(self.user_features_), y[mine : mine + 1].astype(np.float64)
-        through = (self._folded(x, right, pairs_pull=False) if x.nnz else by.alone(right))[0]
-        ids = own.items.decode(x.indices)
-        amounts = x.data * (y[x.indices] @ through)
-        shares = [Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True)]
-        told, names = self._told(own), Encoder(self.user_encoder_).names
-        amounts = by.weight * told.data * (by.vectors[told.indices] @ through)
-        shares += [
-            Share("feature", names[k], float(a)) for k, a in zip(told.indices, amounts, strict=True)
-        ]
-        return self._explained(query, item, 0.0, shares, score)
+        people, x, told = self._read(queries)
+        y, names = self.item_factors_, Encoder(self.user_encoder_).names
+
+        def tell(row: int, asked: Codes) -> Told:
+            mine, features = x.rows(row, row + 1), told.rows(row, row + 1)
+            by, right = self._sharing(self.user_features_), y[asked].astype(np.float64)
+            through = self._through(mine, right) if mine.nnz else by.alone(right)
+            amounts = through @ y[mine.indices].T * mine.data
+            others = through @ by.vectors[features.indices].T * (by.weight * features.data)
+            base = np.full(len(asked), 0.0 if mine.nnz or features.nnz else np.nan)
+            own = features_named(names[k] for k in features.indices)
+            return Told(base, mine.indices, amounts, own, others)
+
+        return Answered(self._products(people, items), tell)
+
+    def _through(self, x: CSR, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (m, f): the A^-1 of one history times each of some vectors."""
+        ridge = float(self._ridge(als.row_sums(x), int(self.sizes_[1]))[0])
+        return als_exact.through(x, self.item_factors_, self.user_gram_, ridge, vectors)
 
     @property
     def counts(self) -> bool:

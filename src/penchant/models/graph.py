@@ -14,7 +14,7 @@ from penchant.kernels.csr import CSR
 from penchant.kernels.symmetric import Scale, nearest_columns
 from penchant.models.item_weights import ItemWeights, Sparse
 from penchant.parameters import hyper
-from penchant.recommender import OnEpoch, Scores
+from penchant.recommender import Codes, OnEpoch, Scores
 
 
 @dataclass(kw_only=True)
@@ -44,9 +44,9 @@ class _Walk(ItemWeights):
     def _from_weights(self, x: CSR) -> Scores:
         return Sparse(self.weights_, self.met_).scores(x)
 
-    def item_weights(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
-        """Return (history,) float64: the chance of a walk from each history item to ``item``."""
-        return Sparse(self.weights_, self.met_).to_item(history, item)
+    def item_weights(self, history: Codes, items: Codes) -> NDArray[np.float64]:
+        """Return (items, history): the chance of a walk from each history item to each item."""
+        return Sparse(self.weights_, self.met_).to_items(history, items)
 
 
 @dataclass(kw_only=True)

@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant import split
+from penchant.answers import Answer, Answered
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter
-from penchant.explanations import Explanation, Share, ShareKind
+from penchant.explanations import Tell, Told
 from penchant.kernels.turns import deal
-from penchant.models.blending import LEARNERS, Scaled, inverse, learned, scaled
+from penchant.models.blending import LEARNERS, Scaled, Term, blended, inverse, learned, scaled
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.ranking import BLOCK_BYTES
 from penchant.recommender import (
     Codes,
-    Explains,
     OnEpoch,
     Recommender,
     Scores,
@@ -135,52 +135,43 @@ class Weighted(Recommender):
         self.spreads_ = np.sqrt(np.maximum(squares * inverse(count) - self.means_**2, 0))
 
     def _scaled(self, queries: Queries) -> list[Scaled]:
-        return [self._part(m, queries) for m in range(len(self.parts_))]
+        return [self._part(m, part.score(queries)) for m, part in enumerate(self.parts_)]
 
-    def _part(self, m: int, queries: Queries) -> Scaled:
+    def _part(self, m: int, scores: Scores) -> Scaled:
         constants = (self.means_[m], self.spreads_[m]) if self.normalise == "fit" else ()
-        fitted = self.training_.fitted
-        return scaled(self.parts_[m].score(queries), self.normalise, fitted, *constants)
+        return scaled(scores, self.normalise, self.training_.fitted, *constants)
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        sums = np.zeros((len(queries), len(queries.items)), np.float32)
-        said = np.zeros(sums.shape, bool)
-        total = np.zeros(len(queries))
+        return self._answer(queries, items).scores
+
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; the parts' own shares add up, brought to scale and weighted.
+
+        A part that does not explain, or has nothing but a base to tell, is one share of its own.
+        """
+        shape = len(queries), len(queries.items)
+        sums, said, total = (
+            np.zeros(shape, np.float32),
+            np.zeros(shape, bool),
+            np.zeros(len(queries)),
+        )
+        terms, names = [], _names(self.parts_)
         for m in np.flatnonzero(self.weights_).tolist():
-            part = self._part(m, queries)
+            answer = self.parts_[m].answer(queries)
+            part = self._part(m, answer.scores)
             weight = self.weights_[m] * part.answers
             sums += part.scores * weight[:, None].astype(np.float32)
             said |= part.known
             total += weight
+            how = names[m], _telling(names[m], answer), answer.behind.tell is not None
+            terms.append(Term(*how, weight, part.mean, part.spread, part.usual))
         sums *= inverse(total)[:, None].astype(np.float32)
         sums[~said] = np.nan
-        return sums if items is None else column_scores(sums, items)
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code by the parts' own shares, brought to scale and weighted.
+        def tell(row: int, asked: Codes) -> Told:
+            return blended([term for term in terms if term.weight[row]], row, asked, total[row])
 
-        A part that does not explain, or has nothing but a base to tell, is one share of its own.
-        """
-        own, mine = self._own(query), self._own_item(query, item)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        said = {m: self._part(m, own) for m in np.flatnonzero(self.weights_).tolist()}
-        total = sum(self.weights_[m] for m, part in said.items() if part.answers[0])
-        base, shares = 0.0, []
-        for m, part in said.items():
-            if not part.answers[0]:
-                continue
-            weight = float(self.weights_[m] / total)
-            told = _explanation(self.parts_[m], query, item) if part.known[0, mine] else None
-            if told is not None and told.shares:
-                weight *= float(inverse(part.spread)[0])
-                base += weight * (told.base - float(part.mean[0]))
-                shares += [s._replace(amount=weight * s.amount) for s in told.shares]
-            else:
-                amount = weight * float(part.scores[0, mine])
-                shares.append(Share("part", _names(self.parts_)[m], amount))
-        return self._explained(query, item, base, _merged(shares), score)
+        return Answered(column_scores(sums, items), tell)
 
 
 @dataclass(kw_only=True)
@@ -236,24 +227,32 @@ class Switching(Recommender):
         return np.searchsorted(np.array(self.at), np.diff(x.indptr), side="right")
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        return self._answer(queries, items).scores
+
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; each query as the part does that it falls to."""
         which = self._which(queries)
         width = len(queries.items) if items is None else items.shape[-1]
         scores = np.full((len(queries), width), np.nan, np.float32)
-        for m in np.unique(which):
+        tells: dict[int, Tell] = {}
+        place = np.zeros(len(queries), np.int64)
+        for m in np.unique(which).tolist():
             rows = np.flatnonzero(which == m)
+            place[rows] = np.arange(len(rows))
             some = items[rows] if items is not None and items.ndim == 2 else items
-            scores[rows] = self.parts_[m].score(queries[rows], some)
-        return scores
+            answer = self.parts_[m].answer(queries[rows], some)
+            scores[rows] = answer.scores
+            tells[m] = _telling(_names(self.parts_)[m], answer)
 
-    def sources(self, queries: Queries, codes: Codes) -> tuple[NDArray[np.int16], tuple[str, ...]]:
-        """Return which part answers each query, for every item of it."""
-        which = self._which(self._own(queries)).astype(np.int16)
-        return np.broadcast_to(which[:, None], codes.shape).copy(), _names(self.parts_)
+        def tell(row: int, asked: Codes) -> Told:
+            return tells[int(which[row])](int(place[row]), asked)
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code as the part does that answers."""
-        m = int(self._which(self._own(query))[0])
-        return _handed_on(self, m, query, item)
+        return Answered(scores, tell, which[:, None].astype(np.int16))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the parts."""
+        return _names(self.parts_)
 
 
 @dataclass(kw_only=True)
@@ -294,55 +293,75 @@ class Fallback(Recommender):
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         self.parts_ = _fitted(self.parts, data, _seeds(self.parts, rng), on_epoch)
 
-    def _answers(self, queries: Queries, items: Codes | None) -> tuple[Scores, NDArray[np.int16]]:
-        """Return (q, n) scores, and the number of the part that each is from."""
+    def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        return self._answer(queries, items).scores
+
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; each query, or of ratings each item, as the part does that answers."""
         if self.scores == "rating":
             return self._filled(queries, items)
         scores = np.full((len(queries), len(queries.items)), np.nan, np.float32)
         which = np.zeros((len(queries), 1), np.int16)
-        waiting = np.arange(len(queries))
+        waiting, place = np.arange(len(queries)), np.arange(len(queries))
+        tells = []
         for m, part in enumerate(self.parts_):
             if not len(waiting):
                 break
-            found = part.score(queries[waiting])
-            answers = ~np.isnan(found).all(axis=1)
-            scores[waiting[answers]] = found[answers]
+            answer = part.answer(queries[waiting] if len(waiting) < len(queries) else queries)
+            tells.append(_telling(_names(self.parts_)[m], answer))
+            answers = ~np.isnan(answer.scores).all(axis=1)
+            if answers.all() and len(waiting) == len(queries):
+                scores = answer.scores
+            else:
+                scores[waiting[answers]] = answer.scores[answers]
             which[waiting[answers]] = m
+            if m:
+                place[waiting[answers]] = np.flatnonzero(answers)
             waiting = waiting[~answers]
         scores = column_scores(scores, items)
-        return scores, np.broadcast_to(which, scores.shape)
 
-    def _filled(self, queries: Queries, items: Codes | None) -> tuple[Scores, NDArray[np.int16]]:
+        def tell(row: int, asked: Codes) -> Told:
+            return tells[int(which[row, 0])](int(place[row]), asked)
+
+        return Answered(scores, tell, which)
+
+    def _filled(self, queries: Queries, items: Codes | None) -> Answered:
         """Ask each part for what those before it cannot say."""
         asked = np.arange(len(queries.items), dtype=np.int32) if items is None else items
         asked = np.broadcast_to(asked, (len(queries), asked.shape[-1]))
         scores = np.full(asked.shape, np.nan, np.float32)
         which = np.zeros(asked.shape, np.int16)
+        tells = []
         for m, part in enumerate(self.parts_):
             unsaid = np.isnan(scores) & (asked >= 0)
             waiting = np.flatnonzero(unsaid.any(axis=1))
             if not len(waiting):
                 break
-            found = part.score(queries[waiting], asked[waiting])
-            fresh = unsaid[waiting] & ~np.isnan(found)
-            scores[waiting] = np.where(fresh, found, scores[waiting])
+            answer = part.answer(queries[waiting], asked[waiting])
+            fresh = unsaid[waiting] & ~np.isnan(answer.scores)
+            scores[waiting] = np.where(fresh, answer.scores, scores[waiting])
             which[waiting] = np.where(fresh, np.int16(m), which[waiting])
-        return scores, which
+            tells.append((waiting, _telling(_names(self.parts_)[m], answer)))
 
-    def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        return self._answers(queries, items)[0]
+        def tell(row: int, asked: Codes) -> Told:
+            unsaid = np.ones(len(asked), bool)
+            each = []
+            for waiting, part in tells:
+                at = int(np.searchsorted(waiting, row))
+                if at < len(waiting) and waiting[at] == row:
+                    told = part(at, asked)
+                    known = unsaid & ~np.isnan(told.sums())
+                    each.append(told.times(1.0, known))
+                    unsaid &= ~known
+            each.append(Told.plain(np.where(unsaid, np.nan, 0.0)))
+            return Told.added(each)
 
-    def sources(self, queries: Queries, codes: Codes) -> tuple[NDArray[np.int16], tuple[str, ...]]:
-        """Return which part answers each query, for each item of it."""
-        own, onto = self._own(queries), queries.items.recoding(self._trained().items)
-        mine = codes if onto is None else np.where(codes >= 0, onto[codes], np.int32(-1))
-        return self._answers(own, mine)[1].copy(), _names(self.parts_)
+        return Answered(scores, tell, which)
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code as the part does that answers."""
-        mine = np.array([self._own_item(query, item)], np.int32)
-        _, which = self._answers(self._own(query), mine)
-        return _handed_on(self, int(which[0, 0]), query, item)
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the parts."""
+        return _names(self.parts_)
 
 
 @dataclass(kw_only=True)
@@ -377,46 +396,49 @@ class Mixed(Recommender):
     def _fit(self, data: Dataset, rng: np.random.Generator, on_epoch: OnEpoch | None) -> None:
         self.parts_ = _fitted(self.parts, data, _seeds(self.parts, rng), on_epoch)
 
-    def _turns(self, queries: Queries) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
-        """Return (q, items) the turn at which each item is named, -1 for never, and by whom."""
+    def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        return self._answer(queries, items).scores
+
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; the shares of the part that named an item are brought to the item's score."""
         free = np.zeros((len(queries), len(queries.items)), bool)
         known = queries.histories.item >= 0
         free[queries.histories.person()[known], queries.histories.item[known]] = True
         free[:, self.training_.fitted :] = True
         orders = np.empty((len(self.parts_), *free.shape), np.int32)
         lengths = np.empty((len(self.parts_), len(queries)), np.int64)
+        tells, names = [], _names(self.parts_)
         for m, part in enumerate(self.parts_):
-            scores = part.score(queries)
-            orders[m] = np.argsort(-scores, axis=1, kind="stable")  # NaN last
-            lengths[m] = np.count_nonzero(~np.isnan(scores), axis=1)
-        return deal(orders, lengths, free)
-
-    def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        turn, _ = self._turns(queries)
+            answer = part.answer(queries)
+            orders[m] = np.argsort(-answer.scores, axis=1, kind="stable")  # NaN last
+            lengths[m] = np.count_nonzero(~np.isnan(answer.scores), axis=1)
+            tells.append((names[m], answer.behind.tell is not None, _telling(names[m], answer)))
+        turn, who = deal(orders, lengths, free)
         scores = np.where(turn < 0, np.nan, 1 / (1.0 + np.maximum(turn, 0))).astype(np.float32)
-        return scores if items is None else column_scores(scores, items)
 
-    def sources(self, queries: Queries, codes: Codes) -> tuple[NDArray[np.int16], tuple[str, ...]]:
-        """Return which part named each item."""
-        _, who = self._turns(self._own(queries))
-        recoding = queries.items.recoding(self._trained().items)
-        mine = codes if recoding is None else np.where(codes >= 0, recoding[codes], -1)
-        return np.take_along_axis(who, np.maximum(mine, 0).astype(np.int64), 1), _names(self.parts_)
+        def tell(row: int, asked: Codes) -> Told:
+            score = scores[row, asked].astype(np.float64)
+            each = [Told.plain(np.where(np.isnan(score), np.nan, 0.0))]
+            for m, (name, explains, part) in enumerate(tells):
+                mine = (who[row, asked] == m) & ~np.isnan(score)
+                told = part(row, asked)
+                sums = told.sums()
+                carried = mine & (sums > 0) & explains
+                carried &= told.amounts.any(axis=1) | told.others.any(axis=1)
+                factors = np.divide(score, sums, out=np.zeros_like(sums), where=carried)
+                each.append(told.times(factors, carried))
+                if (mine & ~carried).any():
+                    each.append(Told.plain(np.where(mine & ~carried, score, 0.0), name))
+            return Told.added(each)
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code by the shares of the part that named it, brought to this score."""
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        _, who = self._turns(self._own(query))
-        m = int(who[0, self._own_item(query, item)])
-        told = _explanation(self.parts_[m], query, item)
-        if told is None or not told.shares or not told.score > 0:
-            share = Share("part", _names(self.parts_)[m], score)
-            return self._explained(query, item, 0.0, (share,), score)
-        scale = score / told.score
-        shares = [share._replace(amount=share.amount * scale) for share in told.shares]
-        return self._explained(query, item, told.base * scale, shares, score)
+        some = None if items is None else np.broadcast_to(items, (len(who), items.shape[-1]))
+        source = who if some is None else np.take_along_axis(who, np.maximum(some, 0), axis=1)
+        return Answered(column_scores(scores, items), tell, source)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the parts."""
+        return _names(self.parts_)
 
 
 def _check(owner: Recommender, parts: Any) -> None:
@@ -462,24 +484,14 @@ def _names(parts: Sequence[Recommender]) -> tuple[str, ...]:
     )
 
 
-def _merged(shares: list[Share]) -> list[Share]:
-    """Add up what several parts say of one piece of evidence; leave out what says nothing."""
-    amounts: dict[tuple[ShareKind, Any], float] = {}
-    for kind, one, amount in shares:
-        amounts[kind, one] = amounts.get((kind, one), 0.0) + amount
-    return [Share(kind, one, amount) for (kind, one), amount in amounts.items() if amount]
+def _telling(name: str, answer: Answer) -> Tell:
+    """Return what tells of a part's scores: one share under its name if it cannot explain."""
+    behind = answer.behind
+    if behind.tell is not None:
+        return behind.told
 
+    def tell(row: int, asked: Codes) -> Told:
+        scores = behind.model.score(behind.queries[row], asked)[0]
+        return Told.plain(scores.astype(np.float64), name)
 
-def _explanation(part: Recommender, query: Queries, item: int) -> Explanation | None:
-    return part.explain(query, item) if isinstance(part, Explains) else None
-
-
-def _handed_on(owner: Recommender, m: int, query: Queries, item: int) -> Explanation:
-    """Return part m's explanation; one share under its name if it has none."""
-    parts: list[Recommender] = owner.parts_  # type: ignore[attr-defined]
-    told = _explanation(parts[m], query, item)
-    if told is not None:
-        return told
-    score = float(owner.score(query, np.array([item], np.int32))[0, 0])
-    shares = () if np.isnan(score) else (Share("part", _names(parts)[m], score),)
-    return owner._explained(query, item, score if np.isnan(score) else 0.0, shares, score)
+    return tell

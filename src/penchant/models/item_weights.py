@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penchant.explanations import Explanation, Share
+from penchant.answers import Answered
+from penchant.explanations import Tell, Told
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import dense_sparse, sparse_dense, sparse_sparse
 from penchant.queries import Queries
@@ -32,24 +33,17 @@ class ItemWeights(Recommender):
         """Return (q, items) scores of weighed histories; NaN for those of no item that is known."""
 
     @abstractmethod
-    def item_weights(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
-        """Return (history,) float64: the learned weight from each history item to ``item``."""
+    def item_weights(self, history: Codes, items: Codes) -> NDArray[np.float64]:
+        """Return (items, history): the weight learned from each history item to each item."""
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
-        return column_scores(self._from_weights(x), items)
+        return self._answer(queries, items).scores
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: each history item adds its weight times its learned weight."""
-        own, mine = self._own(query), self._own_item(query, item)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        x = self.training_.feedback.weigh(own.histories, len(own.items), own.now)
-        amounts = x.data * self.item_weights(x.indices, mine)
-        ids = own.items.decode(x.indices)
-        shares = [Share("history", one, float(a)) for one, a in zip(ids, amounts, strict=True)]
-        return self._explained(query, item, 0.0, shares, score)
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; each history item adds its weight times its learned weight."""
+        x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
+        scores = self._from_weights(x)
+        return Answered(column_scores(scores, items), by_weights(x, scores, self.item_weights))
 
     def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
         """Return the k items that having met only this one speaks for most."""
@@ -61,6 +55,25 @@ class ItemWeights(Recommender):
             return self._from_weights(x)
 
         return alike(training, items, k, weights, self.name)
+
+
+def by_weights(
+    x: CSR, scores: Scores, item_weights: Callable[[Codes, Codes], NDArray[np.float64]]
+) -> Tell:
+    """Return what tells of (q, all items) scores ``x B``, where all is NaN or nothing for a row.
+
+    Parameters
+    ----------
+    item_weights : from history and items to (items, history), the part of B.
+    """
+    silent = np.asarray(np.isnan(scores).all(axis=1))
+
+    def tell(row: int, asked: Codes) -> Told:
+        mine = x.rows(row, row + 1)
+        amounts = item_weights(mine.indices, asked) * mine.data
+        return Told.of(mine.indices, amounts, np.nan if silent[row] else 0.0)
+
+    return tell
 
 
 class Sparse(NamedTuple):
@@ -80,12 +93,18 @@ class Sparse(NamedTuple):
         """Return ``x B``, (q, items); NaN for unknown items, and where x holds no known one."""
         return silenced(sparse_sparse(x, self.weights), x, self.known)
 
-    def to_item(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
-        """Return the weights from ``history`` to an item; NaN for an unknown item."""
-        if not self.known[item]:
-            return np.full(len(history), np.nan)
-        rows = [self.weights.rows(j, j + 1) for j in history]
-        return np.array([row.data[row.indices == item].sum() for row in rows], np.float64)
+    def to_items(self, history: Codes, items: Codes) -> NDArray[np.float64]:
+        """Return (items, history) weights from ``history``; NaN to unknown items."""
+        out = np.empty((len(items), len(history)))
+        for n, j in enumerate(history):
+            row = self.weights.rows(j, j + 1)
+            at = np.minimum(np.searchsorted(row.indices, items), max(len(row.indices) - 1, 0))
+            if len(row.indices):
+                out[:, n] = np.where(row.indices[at] == items, row.data[at], 0)
+            else:
+                out[:, n] = 0
+        out[~self.known[items]] = np.nan
+        return out
 
 
 class Dense(NamedTuple):
@@ -116,13 +135,13 @@ class Dense(NamedTuple):
             scores[:, known] = found
         return silenced(scores, x, known)
 
-    def to_item(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
-        """Return what ``Sparse.to_item`` does."""
-        place, to = self.place[history], self.place[item]
-        if to < 0:
-            return np.full(len(history), np.nan)
-        weights = self.weights[np.maximum(place, 0), to].astype(np.float64)
-        return np.where(place >= 0, weights, 0.0)
+    def to_items(self, history: Codes, items: Codes) -> NDArray[np.float64]:
+        """Return what ``Sparse.to_items`` does."""
+        place, to = self.place[history], self.place[items]
+        out = self.weights[np.maximum(place, 0), np.maximum(to, 0)[:, None]].astype(np.float64)
+        out[:, place < 0] = 0
+        out[to < 0] = np.nan
+        return out
 
 
 class Woodbury(NamedTuple):
@@ -151,14 +170,17 @@ class Woodbury(NamedTuple):
         own[x.row_numbers(), x.indices] = x.data
         return silenced(own - (own - through) / self.divisor, x, ~np.isnan(self.divisor))
 
-    def to_item(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
-        """Return what ``Sparse.to_item`` does."""
-        column = self.columns.rows(item, item + 1)
-        carried = column.data.astype(np.float64) @ self.inverse[column.indices]
+    def to_items(self, history: Codes, items: Codes) -> NDArray[np.float64]:
+        """Return what ``Sparse.to_items`` does."""
         met = [self.columns.rows(i, i + 1) for i in history]
-        through = np.array([c.data.astype(np.float64) @ carried[c.indices] for c in met])
-        weights = through / float(self.divisor[item])
-        return np.where(history == item, 0.0 * weights, weights)
+        out = np.empty((len(items), len(history)))
+        for row, item in zip(out, items, strict=True):
+            column = self.columns.rows(item, item + 1)
+            carried = column.data.astype(np.float64) @ self.inverse[column.indices]
+            through = np.array([c.data.astype(np.float64) @ carried[c.indices] for c in met])
+            row[:] = through / float(self.divisor[item])
+            row[history == item] *= 0.0  # NaN stays
+        return out
 
 
 def silenced(scores: Scores, x: CSR, known: NDArray[np.bool_]) -> Scores:

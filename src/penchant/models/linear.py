@@ -18,7 +18,7 @@ from penchant.kernels.csr import CSR
 from penchant.kernels.gram import lower_gram, mirror
 from penchant.models.item_weights import Dense, ItemWeights, Sparse, Woodbury
 from penchant.parameters import hyper
-from penchant.recommender import OnEpoch, Scores
+from penchant.recommender import Codes, OnEpoch, Scores
 
 Form = Dense | Sparse | Woodbury
 
@@ -183,14 +183,14 @@ class EASE(ItemWeights):
         total[silent] = np.nan
         return total
 
-    def item_weights(self, history: NDArray[np.int32], item: int) -> NDArray[np.float64]:
-        """Return (history,) float64: the learned weight from each history item to ``item``."""
-        weights = _form(self.by_events_).to_item(history, item)
+    def item_weights(self, history: Codes, items: Codes) -> NDArray[np.float64]:
+        """Return (items, history): the weight learned from each history item to each item."""
+        weights = _form(self.by_events_).to_items(history, items)
         if self.nu:
-            weights *= self.scale_[item].astype(np.float64) / self.scale_[history]
+            weights *= self.scale_[items].astype(np.float64)[:, None] / self.scale_[history]
         if not hasattr(self, "by_features_"):
             return weights
-        more = self.side_weight * _form(self.by_features_).to_item(history, item)
+        more = self.side_weight * _form(self.by_features_).to_items(history, items)
         silent = np.isnan(weights) & np.isnan(more)
         return np.where(silent, np.nan, np.nan_to_num(weights) + np.nan_to_num(more))
 

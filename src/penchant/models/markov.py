@@ -11,14 +11,16 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.answers import Answered
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
-from penchant.explanations import Explanation, Share
+from penchant.explanations import Told
 from penchant.histories import Histories
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_sparse
 from penchant.kernels.transitions import following
 from penchant.models.factor_updates import counted
+from penchant.models.item_weights import Sparse
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.ranking import Recommendations
@@ -124,7 +126,7 @@ class _Rules(Recommender):
         return new
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        return column_scores(self._from_voices(self._spoken(queries)), items)
+        return self._answer(queries, items).scores
 
     def _spoken(self, queries: Queries) -> CSR:
         """Return (q, items): what the last events of each asker weigh, divided as rules are."""
@@ -161,20 +163,18 @@ class _Rules(Recommender):
         usual: NDArray[np.float32] = (self.met_ / self.met_.sum()).astype(np.float32)
         return usual
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: what each of the asker's last items adds."""
-        own, mine = self._own(query), self._own_item(query, item)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        x = self._spoken(own)
-        rows = [self.rules_.rows(j, j + 1) for j in x.indices]
-        counts = np.array([row.data[row.indices == mine].sum() for row in rows])
-        backed = counts + self.shrinkage * float(self._usual()[mine])
-        amounts = x.data * self._divisors(x.indices) * backed
-        ids = own.items.decode(x.indices)
-        shares = [Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True)]
-        return self._explained(query, item, 0.0, shares, score)
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; each of the asker's last items adds something."""
+        x = self._spoken(queries)
+
+        def tell(row: int, asked: Codes) -> Told:
+            mine = x.rows(row, row + 1)
+            backed = Sparse(self.rules_, self.met_ > 0).to_items(mine.indices, asked)
+            backed += self.shrinkage * self._usual()[asked].astype(np.float64)[:, None]
+            amounts = backed * (mine.data * self._divisors(mine.indices))
+            return Told.of(mine.indices, amounts)
+
+        return Answered(column_scores(self._from_voices(x), items), tell)
 
     def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
         """Return the k items that follow each of some item ids most often."""

@@ -9,14 +9,15 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.answers import Answered
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter
-from penchant.explanations import Explanation, Share
+from penchant.explanations import Told
 from penchant.kernels import neighbours as of_ratings
 from penchant.kernels import similarity as of_weights
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_sparse
-from penchant.models.item_weights import Sparse, silenced
+from penchant.models.item_weights import Sparse, by_weights, silenced
 from penchant.models.rating_neighbours import (
     SIMILARITIES,
     USUAL_SHRINKAGE,
@@ -35,15 +36,8 @@ from penchant.models.ratings import less, ratings_of
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.ranking import Recommendations
-from penchant.recommender import (
-    Codes,
-    OnEpoch,
-    Recommender,
-    Scores,
-    Training,
-    alike,
-    column_scores,
-)
+from penchant.recommender import Codes, OnEpoch, Recommender, Scores, alike, column_scores
+from penchant.training import Training
 
 Target = Literal["rank", "rating"]
 Similarity = Literal[
@@ -240,15 +234,38 @@ class ItemKNN(_Neighbours):
             self.met_ = np.diff(rows.indptr) > 0
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        return self._answer(queries, items).scores
+
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; each similar item of the history adds something.
+
+        To rank, its weight times its similarity; for ratings, its part in the weighted mean, which
+        comes on top of what is usual for the item (with ``basic``, of the mean of all ratings).
+        """
         if self.target == "rating":
-            asked = _asked(items, len(self.centre_))
-            values, usual, people = self._rated(queries)
-            means = of_ratings.from_items(
-                values, asked, self.neighbours_, k=self._settings().k, least=self.min_k
-            )
-            return predicted(means, asked, usual, people)
+            return self._answer_ratings(queries, items)
         x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
-        return column_scores(Sparse(self.weights_, self.met_).scores(x), items)
+        weights = Sparse(self.weights_, self.met_)
+        scores = weights.scores(x)
+        return Answered(column_scores(scores, items), by_weights(x, scores, weights.to_items))
+
+    def _answer_ratings(self, queries: Queries, items: Codes | None) -> Answered:
+        asked = _asked(items, len(self.centre_))
+        values, usual, people = self._rated(queries)
+        means = of_ratings.from_items(
+            values, asked, self.neighbours_, k=self._settings().k, least=self.min_k
+        )
+
+        def tell(row: int, asked: Codes) -> Told:
+            mine = values.rows(row, row + 1)
+            base = usual.centre[asked].astype(np.float64) + float(people.centre[row])
+            amounts = np.zeros((len(asked), mine.nnz))
+            for adds, item in zip(amounts, asked, strict=True):
+                at, pulls = self._pulls(mine, item)
+                adds[at] = pulls * float(usual.spread[item])
+            return Told.of(mine.indices, amounts, base)
+
+        return Answered(predicted(means, asked, usual, people), tell)
 
     def _rated(self, queries: Queries) -> tuple[CSR, Usual, Usual]:
         """Return the askers' normalised ratings, and what is usual for items and askers."""
@@ -257,38 +274,14 @@ class ItemKNN(_Neighbours):
         people = usual_people(self.form, "items", ratings, self.centre_, self.overall_)
         return normalised(ratings, usual, people), usual, people
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: what each similar item of the history adds.
-
-        To rank, its weight times its similarity; for ratings, its part in the weighted mean, which
-        comes on top of what is usual for the item (with ``basic``, of the mean of all ratings).
-        """
-        own, mine = self._own(query), self._own_item(query, item)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        if self.target == "rating":
-            values, usual, people = self._rated(own)
-            base = float(usual.centre[mine]) + float(people.centre[0])
-            history, amounts = self._pulls(values, mine)
-            amounts *= float(usual.spread[mine])
-        else:
-            base = 0.0
-            x = self.training_.feedback.weigh(own.histories, len(own.items), own.now)
-            history = x.indices
-            amounts = x.data * Sparse(self.weights_, self.met_).to_item(history, mine)
-        ids = own.items.decode(history)
-        shares = [Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True) if a]
-        return self._explained(query, item, base, shares, score)
-
-    def _pulls(self, values: CSR, item: int) -> tuple[Codes, NDArray[np.float64]]:
-        """Return the rated items that an item's rating is predicted from, and what each adds."""
+    def _pulls(self, values: CSR, item: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return which ratings an item's is predicted from, and what each adds."""
         near = self.neighbours_.rows(item, item + 1)
         _, at, there = np.intersect1d(values.indices, near.indices, return_indices=True)
         best = np.argsort(-near.data[there], kind="stable")[: self._settings().k]
         best = best if len(best) >= self.min_k else best[:0]
         at, weights = at[best], near.data[there[best]].astype(np.float64)
-        return values.indices[at], weights * values.data[at] / weights.sum()
+        return at, weights * values.data[at] / weights.sum()
 
     def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
         """Return the k items most like each of some item ids."""

@@ -13,7 +13,8 @@ from penchant.dataset import described, recognised
 from penchant.errors import BadEvents, Incompatible
 from penchant.frames import Frame, to_polars
 from penchant.ids import IdMap
-from penchant.recommender import Codes, Onboards, Recommender, Training
+from penchant.recommender import Codes, Onboards, Recommender
+from penchant.training import Training
 
 
 def onboards(model: Recommender) -> bool:

@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from penchant.answers import Answered
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
-from penchant.explanations import Explanation
+from penchant.explanations import Told
 from penchant.feedback import duration
 from penchant.ids import IdMap
 from penchant.parameters import hyper
@@ -90,10 +91,9 @@ class Popularity(Recommender):
             return np.ascontiguousarray(scores)
         return column_scores(scores, items)
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item: the base is the whole score, since nothing of the asker is read."""
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        return self._explained(query, item, score, (), score)
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; the base is the whole score, since nothing of the asker's history is read."""
+        return based(self, queries, items)
 
 
 @dataclass(kw_only=True)
@@ -174,10 +174,18 @@ class PopularityRecent(Recommender):
         scores: NDArray[np.float64] = recent + self.prior * self.usual_
         return scores
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item: the base is the whole score, since nothing of the asker is read."""
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        return self._explained(query, item, score, (), score)
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; the base is the whole score, since nothing of the asker is read."""
+        return based(self, queries, items)
+
+
+def based(model: Recommender, queries: Queries, items: Codes | None) -> Answered:
+    """Return scores that are a base each: nothing that somebody did adds to them."""
+
+    def tell(row: int, asked: Codes) -> Told:
+        return Told.plain(model._score(queries[row], asked)[0].astype(np.float64))
+
+    return Answered(model._score(queries, items), tell)
 
 
 def _written(values: pl.Series) -> pl.Series:

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from penchant.answers import Answered
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
-from penchant.explanations import Explanation
+from penchant.explanations import Told
 from penchant.kernels import nmf, sgd
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import row_products, sparse_dense
 from penchant.kernels.ridge import concentration, place
-from penchant.models.ratings import less, ratings_of, recalled, residuals, shares_of
+from penchant.models.ratings import less, ratings_of, recalled, residuals
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.recommender import Codes, Epoch, OnEpoch, Recommender, Scores
@@ -70,7 +71,7 @@ class Placing(Recommender):
         return recalled(self._placed(left), self.people_, queries, left), left
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        return self._ratings(self._people(queries)[0], items)
+        return self._answer(queries, items).scores
 
     def _ratings(self, people: Vectors, items: Codes | None) -> Scores:
         if items is None:
@@ -90,15 +91,20 @@ class Placing(Recommender):
         self._trained()
         return np.column_stack([self.loadings_, self.base_])
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: a base, and the exact amount that each rating moves it by."""
-        own, mine = self._own(query), self._own_item(query, item)
-        people, left = self._people(own)
-        score = float(self._ratings(people, np.array([mine], np.int32))[0, 0])
-        if np.isnan(score) or not left.nnz:
-            return self._explained(query, item, score, (), score)
-        base, amounts = self._told(left, people[0], mine)
-        return self._explained(query, item, base, shares_of(own, left.indices, amounts), score)
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; from a base, each rating moves a score by an exact amount."""
+        people, left = self._people(queries)
+        scores = self._ratings(people, items)
+
+        def tell(row: int, asked: Codes) -> Told:
+            mine, person = left.rows(row, row + 1), people[row]
+            if not mine.nnz:
+                return Told.plain(self._ratings(person[None], asked)[0].astype(np.float64))
+            each = [self._told(mine, person, item) for item in asked.tolist()]
+            amounts = np.array([adds for _, adds in each]).reshape(len(each), mine.nnz)
+            return Told.of(mine.indices, amounts, np.array([base for base, _ in each]))
+
+        return Answered(scores, tell)
 
 
 @dataclass(kw_only=True)

@@ -8,20 +8,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.answers import Answered
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
-from penchant.explanations import Explanation, Share
+from penchant.explanations import Told
 from penchant.kernels.biases import descend_biases, fit_biases, shrunk_means
 from penchant.kernels.csr import CSR
 from penchant.parameters import hyper
 from penchant.queries import Queries
-from penchant.recommender import (
-    Codes,
-    OnEpoch,
-    Recommender,
-    Scores,
-    Training,
-)
+from penchant.recommender import Codes, OnEpoch, Recommender, Scores
+from penchant.training import Training
 
 
 @dataclass(kw_only=True)
@@ -106,21 +102,23 @@ class Biases(Recommender):
         return (shrunk_means(left, 0.0) * believed).astype(np.float32)
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
+        return self._answer(queries, items).scores
+
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; each rating adds its share of what is usual for the person."""
         left = residuals(self.training_, queries, self.base_)
         bias = recalled(self._placed(left), self.people_, queries, left)
         asked = self.base_ if items is None else np.append(self.base_, np.float32(np.nan))[items]
-        return bias[:, None] + asked
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: each rating adds its share of what is usual for the person."""
-        own, mine = self._own(query), self._own_item(query, item)
-        left = residuals(self._trained(), own, self.base_)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score) or not left.nnz:
-            return self._explained(query, item, score, (), score)
-        base = float(self.base_[mine])
-        amounts = left.data * self._believed(np.diff(left.indptr)) / left.nnz
-        return self._explained(query, item, base, shares_of(own, left.indices, amounts), score)
+        def tell(row: int, asked: Codes) -> Told:
+            mine = left.rows(row, row + 1)
+            if not mine.nnz:
+                return Told.plain((self.base_[asked] + bias[row]).astype(np.float64))
+            base = self.base_[asked].astype(np.float64)
+            adds = mine.data * self._believed(np.diff(mine.indptr)) / mine.nnz
+            return Told.of(mine.indices, np.tile(adds, (len(asked), 1)), base)
+
+        return Answered(bias[:, None] + asked, tell)
 
 
 def ratings_of(data: Dataset, model: Recommender) -> CSR:
@@ -169,9 +167,3 @@ def less(ratings: CSR, base: NDArray[np.float32]) -> CSR:
         return replace(ratings, data=left)
     rows = ratings.row_numbers()[known]
     return CSR.from_pairs(rows, ratings.indices[known], left[known], ratings.shape)
-
-
-def shares_of(queries: Queries, items: Codes, amounts: NDArray[np.floating]) -> tuple[Share, ...]:
-    """Return what each rating adds."""
-    ids = queries.items.decode(items)
-    return tuple(Share("history", i, float(a)) for i, a in zip(ids, amounts, strict=True))

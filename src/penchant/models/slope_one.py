@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from penchant.answers import Answered
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
-from penchant.explanations import Explanation
+from penchant.explanations import Told
 from penchant.kernels import slope_one
 from penchant.kernels.biases import shrunk_means
-from penchant.models.ratings import rated, ratings_of, shares_of
+from penchant.models.ratings import rated, ratings_of
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.recommender import Codes, OnEpoch, Recommender, Scores
@@ -66,25 +67,26 @@ class SlopeOne(Recommender):
         self.deviations_ = slope_one.deviations(ratings)
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        ratings = rated(self.training_, queries, self.means_)
-        asked = np.arange(len(self.means_), dtype=np.int32) if items is None else items
-        scores = slope_one.lifts(ratings, np.atleast_2d(asked), self.deviations_)
-        scores += shrunk_means(ratings, 0.0)[:, None].astype(np.float32)
-        return scores
+        return self._answer(queries, items).scores
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: its mean rating, and what each rating says beside that.
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer with an item's mean rating, and what each rating says beside that.
 
         Who rated both gave the item some deviation more than j. So the rating of j says, of n that
         do, (r(j) + deviation - the item's mean) / n.
         """
-        own, mine = self._own(query), self._own_item(query, item)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        ratings = rated(self.training_, own, self.means_)
-        base = float(self.means_[mine])
-        deviation = self.deviations_[mine, ratings.indices].astype(np.float64)
-        amounts = (ratings.data - base) / ratings.nnz
-        amounts += np.nan_to_num(deviation) / np.count_nonzero(~np.isnan(deviation))
-        return self._explained(query, item, base, shares_of(own, ratings.indices, amounts), score)
+        ratings = rated(self.training_, queries, self.means_)
+        asked = np.arange(len(self.means_), dtype=np.int32) if items is None else items
+        scores = slope_one.lifts(ratings, np.atleast_2d(asked), self.deviations_)
+        scores += shrunk_means(ratings, 0.0)[:, None].astype(np.float32)
+
+        def tell(row: int, asked: Codes) -> Told:
+            mine, base = ratings.rows(row, row + 1), self.means_[asked].astype(np.float64)
+            deviation = self.deviations_[asked[:, None], mine.indices].astype(np.float64)
+            many = np.count_nonzero(~np.isnan(deviation), axis=1)
+            base[many == 0] = np.nan
+            amounts = (mine.data - base[:, None]) / max(mine.nnz, 1)
+            amounts += np.nan_to_num(deviation) / np.maximum(many, 1)[:, None]
+            return Told.of(mine.indices, amounts, base)
+
+        return Answered(scores, tell)

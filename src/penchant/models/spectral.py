@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.answers import Answered
 from penchant.dataset import Dataset
 from penchant.errors import BadEvents
-from penchant.explanations import Explanation, Share
+from penchant.explanations import Told
 from penchant.kernels.csr import CSR
 from penchant.kernels.products import sparse_dense, sparse_sparse, sparse_vector
 from penchant.kernels.subspace import singular_vectors
@@ -104,8 +105,7 @@ class GraphFilter(Recommender):
         self.passed_ = plateau(1 - squares, self.flatness) - slope * squares
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
-        x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
-        return column_scores(self._from_weights(x), items)
+        return self._answer(queries, items).scores
 
     def _from_weights(self, x: CSR) -> Scores:
         """Return (q, items) scores of weighed histories; NaN for those of no item that was met."""
@@ -167,16 +167,18 @@ class GraphFilter(Recommender):
             amounts += own * (slope * shared + low)
         return amounts
 
-    def explain(self, query: Queries, item: int) -> Explanation:
-        """Explain an item code: each history item adds what it passes on to it."""
-        own, mine = self._own(query), self._own_item(query, item)
-        score = float(self.score(query, np.array([item], np.int32))[0, 0])
-        if np.isnan(score):
-            return self._explained(query, item, score, (), score)
-        x = self.training_.feedback.weigh(own.histories, len(own.items), own.now)
-        ids, amounts = own.items.decode(x.indices), self._amounts(x, mine)
-        shares = [Share("history", one, float(a)) for one, a in zip(ids, amounts, strict=True)]
-        return self._explained(query, item, 0.0, shares, score)
+    def _answer(self, queries: Queries, items: Codes | None) -> Answered:
+        """Answer; each history item adds what it passes on."""
+        x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
+
+        def tell(row: int, asked: Codes) -> Told:
+            mine = x.rows(row, row + 1)
+            each = [self._amounts(mine, item) for item in asked.tolist()]
+            amounts = np.array(each).reshape(len(each), mine.nnz)
+            known = (self.degrees_[asked] > 0) & (self.degrees_[mine.indices] > 0).any()
+            return Told.of(mine.indices, amounts, np.where(known, 0.0, np.nan))
+
+        return Answered(column_scores(self._from_weights(x), items), tell)
 
     def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
         """Return the k items that score highest for somebody who met only this one."""

@@ -134,9 +134,7 @@ def scored(serving: Serving, asked: Queries) -> Scored:
     return Scored(scores, who, sources)
 
 
-def boosted(
-    serving: Serving, asks: Sequence[Ask], scores: Scores, standing: Standing
-) -> Scores:
+def boosted(serving: Serving, asks: Sequence[Ask], scores: Scores, standing: Standing) -> Scores:
     """Return the scores raised by standing boosts and those of the request."""
     rows = [n for n, ask in enumerate(asks) if ask.boosts]
     if standing.boosts is None and not rows:
@@ -275,7 +273,7 @@ def _reasons(work: Work) -> list[str | None]:
             reasons += ["liked by many people"] * len(codes)
         elif isinstance(model := proposers[who], Explains):
             query = work.asked[n]
-            reasons += [model.explain(query, code).sentence() for code in codes]
+            reasons += model.answer(query).explain(0, codes).sentences()
         else:
             reasons += [f"suggested by {work.said.sources[who]}"] * len(codes)
     return reasons

@@ -27,22 +27,27 @@ def explanations_add_up(case: Case) -> None:
     model = case.fitted
     if not isinstance(model, Explains):
         return
-    for queries in (case.queries, case.elsewhere("permuted")[0]):
-        scores = model.score(queries)
+    for queries in (case.queries, *(case.elsewhere(how)[0] for how in ("permuted", "larger"))):
+        scores, answer = model.score(queries), model.answer(queries)
+        demand(same(answer.scores, scores), "scores that come with explanations are others")
         for r in range(3):
             known = np.flatnonzero(~np.isnan(scores[r]))
             order = known[np.argsort(-scores[r, known], kind="stable")]
             met = queries.histories.take(slice(r, r + 1)).item
             flat = known[np.argsort(np.abs(scores[r, known]), kind="stable")][:2]
-            for code in (*order[:3], *order[-2:], *flat, *met[:3]):
+            unsaid = np.flatnonzero(np.isnan(scores[r]))[:3]
+            codes = np.array([*order[:3], *order[-2:], *flat, *met[:3], *unsaid], np.int32)
+            told = answer.behind.told(r, codes).sums()
+            demand(
+                np.array_equal(np.isnan(told), np.isnan(scores[r, codes])),
+                "something is told of items that have no score, or nothing of others",
+            )
+            history = queries.items.decode(met)
+            for why, code in zip(answer.explain(r, codes), codes, strict=True):
                 if not np.isnan(scores[r, code]):
-                    told = model.explain(queries[r], int(code))
-                    _adds_up(told, float(scores[r, code]), queries.items.decode([code])[0])
-                    history = queries.items.decode(met)
-                    alien = [
-                        s.id for s in told.shares if s.kind == "history" and s.id not in history
-                    ]
-                    demand(not alien, f"shares of {alien}, which the asker never met")
+                    _adds_up(why, float(scores[r, code]), queries.items.decode([code])[0])
+                alien = [s.id for s in why.shares if s.kind == "history" and s.id not in history]
+                demand(not alien, f"shares of {alien}, which the asker never met")
 
 
 def _adds_up(told: Explanation, score: float, name: object) -> None:

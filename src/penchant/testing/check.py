@@ -88,7 +88,7 @@ def declares_itself(case: Case) -> None:
         f"reads {sorted(model.reads - EVIDENCE)}: not in {sorted(EVIDENCE)}",
     )
     demand(model.scores in MEANINGS, f"scores is {model.scores!r}, not one of {MEANINGS}")
-    for name in ("fit", "score", "recommend"):
+    for name in ("fit", "score", "answer", "recommend"):
         own = getattr(type(model), name) is getattr(Recommender, name)
         demand(own, f"{name} is overridden; write _fit and _score")
 
@@ -156,8 +156,8 @@ def reads_do_not_write(case: Case) -> None:
     before = fingerprint(model), fingerprint(queries), sorted(vars(model))
     first = model.score(queries)
     lists = model.recommend(queries, k=5)
-    if isinstance(model, Explains) and lists.codes[0, 0] >= 0:
-        model.explain(queries[0], int(lists.codes[0, 0]))
+    if isinstance(model, Explains):
+        model.answer(queries).explain(0, lists.codes[0][lists.codes[0] >= 0]).sentences()
     after = fingerprint(model), fingerprint(queries), sorted(vars(model))
     demand(before == after, "asking changed the model or the queries")
     demand(same(first, model.score(queries)), "asking twice gives two answers")

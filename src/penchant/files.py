@@ -1,10 +1,11 @@
-"""Files to tables: text in its many shapes, Parquet and Arrow; read as they stand."""
+"""Files to tables: text in its many shapes, JSON lines, Parquet and Arrow; read as they stand."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import io
+import json
 import re
 import zlib
 from pathlib import Path
@@ -29,9 +30,10 @@ def read_table(path: str | Path) -> tuple[pl.DataFrame, int, tuple[str, ...]]:
     """Read a file: the table, the line of its first row, and notes on what was understood.
 
     The content decides, not the name: Parquet, Arrow, or text separated by commas, tabs,
-    semicolons, ``|`` or ``::``, in UTF-8, UTF-16 with its mark, or else Latin-1; any of them may be
-    packed with gzip. Text stays text, except that a column of whole numbers written plainly becomes
-    integers: "007" is not 7. A first line that holds only numbers is data, not a header.
+    semicolons, ``|`` or ``::``, or one JSON object a line, in UTF-8, UTF-16 with its mark, or else
+    Latin-1; any of them may be packed with gzip. Text stays text, except that a column of whole
+    numbers written plainly becomes integers: "007" is not 7. A first line that holds only numbers
+    is data, not a header.
 
     Returns
     -------
@@ -66,6 +68,8 @@ def read_table(path: str | Path) -> tuple[pl.DataFrame, int, tuple[str, ...]]:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise BadEvents(f"{path} is neither text nor Parquet nor Arrow: line {line} holds a NUL")
+    if text.lstrip().startswith("{"):
+        return (*_read_objects(path.name, text), notes)
     table, first_line, more = _read_text(path.name, text)
     return table, first_line, notes + more
 
@@ -122,6 +126,27 @@ def _read_text(name: str, text: str) -> tuple[pl.DataFrame, int, tuple[str, ...]
     in_lines = len(table) + (not bare) == text.count("\n") + 1  # else a cell spans several
     first_line = (1 if bare else 2) + skipped if in_lines else 0
     return table.with_columns(pl.col(plain).cast(pl.Int64)), first_line, notes
+
+
+def _read_objects(name: str, text: str) -> tuple[pl.DataFrame, int]:
+    """Read one JSON object a line; return also the line of the first."""
+    skipped = len(text) - len(text.lstrip())
+    lines = text.strip().split("\n")
+    try:
+        table = pl.read_ndjson(io.StringIO(text.strip()), infer_schema_length=None)
+    except pl.exceptions.PolarsError as e:
+        for number, line in enumerate(lines, 1 + text.count("\n", 0, skipped)):
+            try:
+                one = json.loads(line)
+            except ValueError as why:
+                raise BadEvents(f"{name}, line {number} is not an object of JSON: {why}") from e
+            if not isinstance(one, dict):
+                raise BadEvents(
+                    f"{name}, line {number} is not an object of JSON: {one!r:.40}"
+                ) from e
+        raise BadEvents(f"{name} cannot be read as JSON lines: {str(e).splitlines()[0]}") from e
+    whole = len(table) == len(lines)  # else some lines are blank, or objects span several
+    return table, 1 + text.count("\n", 0, skipped) if whole else 0
 
 
 def _ragged(text: str, separator: str, skipped: int, width: int) -> str:

@@ -18,7 +18,9 @@ from penchant.cli.comparing import compare
 from penchant.cli.demonstrating import demo
 from penchant.cli.examining import doctor
 from penchant.cli.fitting import evaluate, fit
+from penchant.cli.ingesting import ingest
 from penchant.cli.inspecting import inspect
+from penchant.cli.keys import keys
 from penchant.cli.predicting import predict
 from penchant.cli.preparing import prepare
 from penchant.cli.running import Commands
@@ -55,7 +57,7 @@ def main(
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo, inspect, compare),
     "Your own data": (prepare, fit, tune, evaluate, recommend, similar, explain, predict),
-    "A service": (serve, train, models, promote, rollback),
+    "A service": (serve, ingest, train, models, promote, rollback),
     "Help": (doctor,),
 }
 for panel, commands in PANELS.items():
@@ -63,3 +65,4 @@ for panel, commands in PANELS.items():
         # The lines of a docstring end where the code's do; a terminal has its own width.
         text = re.sub(r"(?<!\n)\n(?!\n)", " ", cleandoc(command.__doc__ or ""))
         app.command(command.__name__, rich_help_panel=panel, help=text)(command)
+app.add_typer(keys, name="keys", rich_help_panel="A service")

@@ -7,11 +7,31 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from penchant.store.store import Store
+
+TEMPLATE = "template_store"
+numbered = itertools.count()
+
+
+class Server(NamedTuple):
+    """A PostgreSQL that runs, and a connection to make databases with."""
+
+    url: sa.URL
+    administrator: psycopg.Connection
+
+    def address(self, database: str) -> str:
+        """Return the URL of a database."""
+        return self.url.set(database=database).render_as_string(hide_password=False)
+
+    def run(self, statement: str) -> None:
+        """Run what cannot be in a transaction."""
+        self.administrator.execute(statement)
 
 
 @pytest.fixture(scope="session")
@@ -23,55 +43,70 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server with a database ``template_store``, an empty store."""
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with an empty store to be copied; what it keeps need not survive the machine."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR
         import pgserver
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
-        administer(url, f"ALTER SYSTEM SET {setting}")
-    administer(url, "SELECT pg_reload_conf()")
-    administer(url, "CREATE DATABASE template_store")
-    Store.open(other(url, "template_store")).close()
-    yield url
-    server.cleanup()
-
-
-def administer(url: str, *statements: str) -> None:
-    """Run statements that cannot be in a transaction."""
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-
-
-def other(url: str, database: str) -> str:
-    """The same server, another database."""
-    return sa.make_url(url).set(database=database).render_as_string(hide_password=False)
-
-
-numbered = itertools.count()
+    running = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    try:
+        uri = running.get_uri()
+        with psycopg.connect(uri, autocommit=True) as administrator:
+            server = Server(sa.make_url(uri), administrator)
+            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+                server.run(f"ALTER SYSTEM SET {setting}")
+            server.run("SELECT pg_reload_conf()")
+            server.run(f"CREATE DATABASE {TEMPLATE}")
+            Store.open(server.address(TEMPLATE)).close()
+            yield server
+    finally:
+        running.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which database a test meets."""
+    return request.param
+
+
+@pytest.fixture
+def empty_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An address at which nothing is yet: no file, or a database without tables."""
+    if kind == "sqlite":
+        yield str(tmp_path / "empty.db")
+    else:
+        yield from copied(request.getfixturevalue("postgresql"), "template1")
+
+
+@pytest.fixture
+def store_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty store."""
-    if request.param == "sqlite":
+    if kind == "sqlite":
         path = tmp_path / "shop.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield str(path)
-        return
-    server = request.getfixturevalue("postgresql")
+    else:
+        yield from copied(request.getfixturevalue("postgresql"), TEMPLATE)
+
+
+def copied(server: Server, template: str) -> Iterator[str]:
+    """Yield the address of a copy of a database, and drop it."""
     name = f"store_{next(numbered)}"
-    administer(server, f"CREATE DATABASE {name} TEMPLATE template_store STRATEGY file_copy")
-    yield other(server, name)
-    administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    server.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield server.address(name)
+    server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:
     """An empty store, open."""
     with Store.open(store_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_store(sqlite_template: Path, tmp_path: Path) -> Iterator[Store]:
+    """An empty store in SQLite, for what is the same on both."""
+    shutil.copy(sqlite_template, tmp_path / "shop.db")
+    with Store.open(str(tmp_path / "shop.db")) as opened:
         yield opened

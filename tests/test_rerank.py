@@ -15,13 +15,13 @@ ITEMS = 8
 
 
 def lists(codes, **given_columns):
-    """Recommendations with these codes, scores that fall, and reasons that tell item and rank."""
+    """Recommendations with these codes, scores that fall, and reasons that tell row and item."""
     codes = np.array(codes, np.int32, ndmin=2)
     columns = {
         "scores": np.where(codes >= 0, 9 - np.arange(codes.shape[1]), np.nan).astype(np.float32),
         "source": np.where(codes >= 0, codes % 2, 0).astype(np.int16),
         "propensity": np.full(codes.shape, 0.25, np.float32),
-        "why": lambda row, rank: f"{row}: {codes[row, rank]}",
+        "why": lambda row, items: [f"{row}: {item}" for item in items],
     }
     return Recommendations(
         items=pt.IdMap([f"i{n}" for n in range(ITEMS)]),
@@ -102,11 +102,13 @@ def test_everything_about_an_item_moves_with_it():
     assert found.codes.tolist() == [[0, 2, 3], [4, 0, 1]]
     assert found.scores.tolist() == [[9, 7, 6], [9, 8, 7]]
     assert found.source.tolist() == [[0, 0, 1], [0, 0, 1]]
-    assert [found.why(0, n) for n in range(3)] == ["0: 0", "0: 2", "0: 3"]
+    assert found.to_frame()["reason"].to_list() == [
+        "0: 0", "0: 2", "0: 3", "1: 4", "1: 0", "1: 1",
+    ]  # fmt: skip
     assert np.isnan(found.propensity).all()
     again = capped(found, 1, groups=np.array(["a", "a", "a", "b", "c", "d", "e", "f"]), k=2)
     assert again.codes.tolist() == [[0, 3], [4, 0]]
-    assert again.why(0, 1) == "0: 3"
+    assert again.to_frame()["reason"].to_list() == ["0: 0", "0: 3", "1: 4", "1: 0"]
     assert recs.codes.tolist()[0] == [0, 1, 2, 3]
 
 
@@ -199,7 +201,7 @@ def test_the_first_of_lists_keep_all_that_was_known_of_them():
     found = recs.first(2)
     assert found.ids() == [["i0", "i1"]]
     assert found.propensity.tolist() == [[0.25, 0.25]]
-    assert found.why(0, 1) == "0: 1"
+    assert found.to_frame()["reason"].to_list() == ["0: 0", "0: 1"]
     assert recs.first(9).ids() == recs.ids()
 
 

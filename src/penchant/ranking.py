@@ -199,7 +199,7 @@ class Recommendations:
         ----------
         places : (q, m) places in each list, from 0; -1 past the end of a new one.
         """
-        there, why = places >= 0, self.why
+        there = places >= 0
 
         def taken(values: NDArray[Any], otherwise: float) -> NDArray[Any]:
             found = np.take_along_axis(values, np.maximum(places, 0), axis=1)
@@ -211,7 +211,6 @@ class Recommendations:
             scores=taken(self.scores, np.nan),
             source=taken(self.source, 0),
             propensity=np.full(places.shape, np.nan, np.float32),
-            why=None if why is None else lambda row, rank: why(row, int(places[row, rank])),
         )
 
     def __repr__(self) -> str:

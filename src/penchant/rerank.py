@@ -68,7 +68,7 @@ def diversified(
     >>> recs = pt.EASE(l2=50.0).fit(data).recommend(data.queries(users=[7]), k=100)
     >>> genres = pt.features.tfidf(data.item_table, ["genres"]).matrix
     >>> recs.first(4).to_frame()["genres"].to_list()
-    ['Romance', 'Romance', 'Romance', 'Romance']
+    ['Sci-Fi', 'Sci-Fi', 'Sci-Fi', 'Sci-Fi']
     >>> varied = pt.rerank.diversified(recs, 0.5, features=genres, k=4)
     >>> varied.to_frame()["genres"].n_unique()
     4

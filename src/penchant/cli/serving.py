@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,9 @@ from penchant.cli.running import errors, output, working
 from penchant.errors import BadParameter
 
 SERVER = "Where to listen"
+WHO = "Who may ask"
+
+Style = Literal["json", "text"]
 
 
 def serve(
@@ -34,6 +37,41 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes.", rich_help_panel=SERVER)
     ] = 1,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="localhost and 127.0.0.1",
+            rich_help_panel=WHO,
+            help="A name by which a service without keys may be called; repeat.",
+        ),
+    ] = None,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            show_default="none",
+            rich_help_panel=WHO,
+            help="Whose pages may ask from a browser, such as https://shop.example; repeat.",
+        ),
+    ] = None,
+    per_second: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            show_default="no limit",
+            rich_help_panel=WHO,
+            help="Requests a second of each key, or of each address without one.",
+        ),
+    ] = None,
+    log: Annotated[
+        Style | None,
+        typer.Option(
+            show_default="text on a terminal, else json",
+            rich_help_panel=SERVER,
+            help="How to log requests and errors on standard error.",
+        ),
+    ] = None,
 ) -> None:
     """Serve recommendations over HTTP: events in, lists out, a page to see it working.
 
@@ -42,6 +80,7 @@ def serve(
     """
     if demo == (store is not None):
         raise BadParameter("name a store (--store shop.db), or take --demo: one of the two")
+    from penchant.serving.access import Policy
     from penchant.serving.server import Settings
     from penchant.serving.server import serve as start
 
@@ -52,9 +91,16 @@ def serve(
         url = store if store is not None else str(Path(folder, "demo.db"))
         if demo:
             _fill(url)
-        start(
-            Settings(store=url, models=models, host=host, port=port, workers=workers), ready=ready
-        )
+        settings = Settings(
+            store=url, models=models, host=host, port=port, workers=workers,
+            policy=Policy(
+                hosts=frozenset(allow_host or ()),
+                origins=frozenset(cors or ()),
+                per_second=per_second,
+            ),
+            log=log or ("text" if errors().is_terminal else "json"),
+        )  # fmt: skip
+        start(settings, ready=ready)
 
 
 def _fill(url: str) -> None:

@@ -9,13 +9,14 @@ import multiprocessing
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from penchant.errors import BadParameter, MissingExtra
 
@@ -23,16 +24,24 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
 try:
+    import msgspec
     from granian.constants import Interfaces, Loops
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 except ImportError as e:
     raise MissingExtra("penchant serve", "granian", "serve") from e
 
+from penchant.serving import logs
+from penchant.serving.access import Policy
+from penchant.serving.meters import Meters
 from penchant.store.store import Store
 
 DRAIN = 10
 """Seconds that requests in flight have to end."""
+
+HEADERS = 10
+"""Seconds in which a client has to send the headers of a request."""
 
 UP = 60.0
 """Seconds within which the first worker has to answer."""
@@ -48,6 +57,10 @@ class Settings:
     models : folder of the models; None: beside the SQLite file.
     host, port : where to listen; port 0 takes one that is free.
     workers : processes.
+    policy : who is let in; whether only this machine can reach the service, and how many workers
+        share a limit, follow from the rest.
+    log : lines on standard error as "json" or as "text".
+    run : folder for what the workers of this run count together; None: one is made.
     """
 
     store: str
@@ -55,6 +68,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    policy: Policy = field(default_factory=Policy)
+    log: Literal["json", "text"] = "json"
+    run: Path | None = None
 
 
 def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
@@ -90,6 +106,8 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
         websockets=False,
         backlog=1024,
         log_level=LogLevels.warning,
+        log_dictconfig=logs.configuration(settings.log),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS * 1000, max_buffer_size=65_536),
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN,
     )
@@ -98,7 +116,12 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
     waiting = threading.Thread(target=_when_up, args=(settings.host, port, address, ready))
     waiting.daemon = True
     waiting.start()
-    server.serve(target_loader=partial(application, settings), wrap_loader=False)
+    with tempfile.TemporaryDirectory(prefix="penchant-run-") as folder:
+        policy = msgspec.structs.replace(
+            settings.policy, loopback=loopback(settings.host), workers=settings.workers
+        )
+        each = replace(settings, policy=policy, run=settings.run or Path(folder))
+        server.serve(target_loader=partial(application, each), wrap_loader=False)
 
 
 def application(settings: Settings) -> Litestar:
@@ -106,7 +129,8 @@ def application(settings: Settings) -> Litestar:
     from penchant.serving.app import create_app
 
     sys.setswitchinterval(0.0005)  # so that the thread that reads requests is not kept waiting
-    return create_app(Store.open(settings.store))
+    store = Store.open(settings.store, models=settings.models)
+    return create_app(store, policy=settings.policy, meters=Meters(settings.run))
 
 
 def loopback(host: str) -> bool:
@@ -151,5 +175,3 @@ def _when_up(host: str, port: int, address: str, ready: Callable[[str], None]) -
             time.sleep(0.05)
         finally:
             connection.close()
-
-

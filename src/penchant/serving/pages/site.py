@@ -77,9 +77,8 @@ class Site:
 
         @get("/signin", scope=None, include_in_schema=False)
         async def sign_in_page(request: Visit) -> Response[str]:
-            return self.page(
-                request, "signin.html", next=_own(request.query_params.get("next", "/"))
-            )
+            onto = _own(request.query_params.get("next", "/"))
+            return self.page(request, "signin.html", next=onto, trouble="")
 
         @post("/signin", scope=None, form=True, include_in_schema=False)
         async def sign_in(request: Visit) -> Response[Any]:

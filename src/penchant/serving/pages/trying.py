@@ -99,7 +99,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
 def popular(serving: Serving, now: int) -> list[Tile]:
     """Return what many people like."""
     shelf = serving.shelf
-    scores = np.where(shelf.open(now), np.nan_to_num(serving.popular(), nan=-1.0), -2.0)
+    scores = np.where(shelf.open(now), np.nan_to_num(serving.popular, nan=-1.0), -2.0)
     best = np.argsort(-scores, kind="stable")[:TILES]
     return tiles(shelf, best[scores[best] > -2.0].tolist())
 
@@ -110,7 +110,7 @@ def found(service: Service, serving: Serving, words: str) -> list[Tile]:
         return popular(serving, service.now())
     ids = [one.item_id for one in service.store.items.page(limit=500, search=words)]
     codes = serving.shelf.known(ids)
-    known = np.nan_to_num(serving.popular(), nan=-1.0)[codes]
+    known = np.nan_to_num(serving.popular, nan=-1.0)[codes]
     return tiles(serving.shelf, codes[np.argsort(-known, kind="stable")][:TILES].tolist())
 
 

@@ -92,7 +92,7 @@ Tastes = Annotated[
 StoreUrl = Annotated[
     str,
     typer.Option(
-        "--store", metavar="URL", show_default=False,
+        "--store", metavar="URL", show_default=False, envvar="PENCHANT_STORE",
         help="An SQLite file (shop.db), or postgresql+psycopg://user@host/database.",
     ),
 ]  # fmt: skip

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from penchant.store.registry import Model
     from penchant.store.store import Store
 
-REFUSED = 3
-"""The exit code of a training whose model did not pass the gate."""
-
 BY = "command line"
 
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Such as m00000012.")]
@@ -79,7 +76,8 @@ def train(
     seed: Seed = 0,
     form: FormatOption = "table",
     models: r.Models = None,
-    run: Annotated[int | None, typer.Option("--run", hidden=True)] = None,
+    run: Annotated[int | None, typer.Option(hidden=True)] = None,
+    memory: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:  # fmt: skip
     """Fit a model to what a store holds, and use it if it is good enough.
 
@@ -90,6 +88,7 @@ def train(
     """
     from penchant.serving.gate import Limits
     from penchant.serving.moments import clock
+    from penchant.serving.schedule import REFUSED, confine
     from penchant.serving.training import train as trained
     from penchant.serving.training import usual
 
@@ -99,6 +98,8 @@ def train(
     def chosen(data: Dataset) -> Recommender:
         return usual(data) if model is None else _answering(named(model, settings, data, parts))
 
+    if run is not None:
+        confine(memory)
     with _open(store, models) as opened, _ending(), working("Training") as update:
         result = trained(
             opened,
@@ -113,7 +114,7 @@ def train(
             kept=keep,
             on_step=on_step(update),
         )
-    _tell(result, form)
+    _tell(result, form, brief=run is not None)
     if not result.accepted:
         raise typer.Exit(REFUSED)
 
@@ -227,10 +228,10 @@ def _feedback(weights: list[str] | None, half_life: str | None, liked: float | N
     return replace(FEEDBACK, weights=named, half_life=half_life, liked=liked)
 
 
-def _tell(result: Result, form: Format) -> None:
+def _tell(result: Result, form: Format, *, brief: bool) -> None:
     """Print the scores and the verdicts; for programs the scores are all of standard output."""
     said = output() if form == "table" else errors()
-    if result.evaluation is not None and form == "table":
+    if result.evaluation is not None and form == "table" and not brief:
         said.print(result.evaluation)
         said.print()
     if form == "json":

@@ -89,12 +89,14 @@ def _not_below(found: Evaluation, other: str, called: str, margin: float) -> Che
     apart = found.difference(metric, NEW, other)
     new, old = found.value(metric, NEW), found.value(metric, other)
     worse = not np.isfinite(new) or apart.high < -margin
-    allowed = f" by more than the {margin:g} allowed" if margin and worse else ""
+    verdict = _told(apart)
+    if worse:
+        verdict = "clearly worse" + (f" by more than the {margin:g} allowed" if margin else "")
     return Check(
         f"not below {other}",
         not worse,
         f"NDCG@{K} is {new:.4f}, that of {called} {old:.4f}, of {len(found.asked):,} people; "
-        f"person by person {_interval(apart)}: {f'clearly worse{allowed}' if worse else _told(apart)}.",
+        f"person by person {_interval(apart)}: {verdict}.",
     )
 
 

@@ -230,6 +230,20 @@ def settle(store: Store, *, now: int) -> list[str]:
     return retired
 
 
+def outdated(store: Store) -> int | None:
+    """Return when someone was last erased from whom the model in use could have learned.
+
+    None: there is nobody. Another model has to be promoted before ``settle`` can complete that.
+    """
+    current = store.models.in_use()
+    if current is None:
+        return None
+    with store.reading() as connection:
+        rows = connection.execute(select(erasures).where(erasures.c.completed.is_(None))).all()
+        stuck = [row for row in rows if current.version in _learned(store, connection, row)]
+    return max((row.requested for row in stuck), default=None)
+
+
 def scrub(store: Store) -> bool:
     """Empty SQLite's journal, which holds pages as they were; return whether nobody was in the way.
 

@@ -274,6 +274,9 @@ def test_rows_take_the_place_of_others(draw):
     found = sparse(old).with_rows(at, sparse(rows))
     np.testing.assert_array_equal(found.to_scipy().toarray(), expected)
     assert (found.indices.dtype, found.data.dtype) == (np.int32, np.float32)
+    turned = sparse(old).transposed().with_columns(at, sparse(rows))
+    for name in ("indptr", "indices", "data", "columns"):
+        np.testing.assert_array_equal(getattr(turned, name), getattr(found.transposed(), name))
 
 
 def sparse(dense):

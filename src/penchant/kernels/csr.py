@@ -88,6 +88,18 @@ class CSR:
         entries = stretches(starts, indptr)
         return CSR(indptr, indices[entries], data[entries], self.columns)
 
+    def with_columns(self, at: NDArray[np.integer], rows: CSR) -> CSR:
+        """Return the transpose of what ``with_rows`` returns for the transpose of this, sooner."""
+        n = max(self.columns, int(np.max(at, initial=-1)) + 1)
+        gone = np.zeros(n, np.bool_)
+        gone[at] = True
+        places = np.asarray(at, np.int32)[rows.row_numbers()]
+        more = CSR.from_pairs(rows.indices, places, rows.data, (self.shape[0], n))
+        indptr, indices, data = _merged(
+            self.indptr, self.indices, self.data, gone, more.indptr, more.indices, more.data
+        )
+        return CSR(indptr, indices, data, n)
+
     def row_numbers(self) -> NDArray[np.int32]:
         """(entries,) the row each entry stands in."""
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))
@@ -133,6 +145,32 @@ def _stretches(starts, indptr, out):  # type: ignore[no-untyped-def]
     for r in range(len(starts)):
         for n in range(indptr[r], indptr[r + 1]):
             out[n] = starts[r] + n - indptr[r]
+
+
+@njit(nogil=True, cache=True)
+def _merged(indptr, indices, data, gone, more_indptr, more_indices, more_data):  # type: ignore[no-untyped-def]
+    """Merge rows by column, leaving out of the first matrix the columns that are gone."""
+    starts = np.zeros(len(indptr), np.int64)
+    columns = np.empty(len(indices) + len(more_indices), np.int32)
+    values = np.empty(len(columns), np.float32)
+    n = 0
+    for r in range(len(indptr) - 1):
+        m = more_indptr[r]
+        for e in range(indptr[r], indptr[r + 1]):
+            column = indices[e]
+            while m < more_indptr[r + 1] and more_indices[m] < column:
+                columns[n], values[n] = more_indices[m], more_data[m]
+                m += 1
+                n += 1
+            if not gone[column]:
+                columns[n], values[n] = column, data[e]
+                n += 1
+        while m < more_indptr[r + 1]:
+            columns[n], values[n] = more_indices[m], more_data[m]
+            m += 1
+            n += 1
+        starts[r + 1] = n
+    return starts, columns[:n], values[:n]
 
 
 @njit(nogil=True, cache=True)

@@ -109,8 +109,9 @@ class ContentBased(Recommender):
         found = taken_up(self._trained(), items)
         new = copy.copy(self)
         new.training_ = found.training
-        new.items_ = self.items_.with_rows(found.codes, Encoder(self.encoder_).encode(found.table))
-        new.by_feature_ = new.items_.transposed()
+        rows = Encoder(self.encoder_).encode(found.table)
+        new.items_ = self.items_.with_rows(found.codes, rows)
+        new.by_feature_ = self.by_feature_.with_columns(found.codes, rows)
         new._seal()
         return new
 

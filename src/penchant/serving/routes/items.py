@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from litestar import delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
 
 from penchant.errors import BadParameter, UnknownId
 from penchant.serving.cursors import after, cursor
@@ -35,7 +36,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
 
     @post("/v1/items", operation_id="putItems", scope="admin", tags=["items"], status_code=200)
     @threaded
-    def put_items(data: ItemBatch) -> Stored:
+    def put_items(data: JSONBody[ItemBatch]) -> Stored:
         """Add up to 1,000 items, or replace them whole; all of them or, if one is wrong, none."""
         rows = [_item(row.item_id, row, f"items[{n}].") for n, row in enumerate(data.items)]
         if rows:
@@ -50,7 +51,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
 
     @put("/v1/items/{item_id:str}", operation_id="putItem", scope="admin", tags=["items"])
     @threaded
-    def put_item(item_id: ItemId, data: ItemIn) -> ItemOut:
+    def put_item(item_id: ItemId, data: JSONBody[ItemIn]) -> ItemOut:
         """Add an item, or replace all that is known of it."""
         try:
             items.put([_item(item_id, data)], now=service.now())

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
 
 from penchant.serving.moments import written
 from penchant.serving.routes.threads import threaded
@@ -40,7 +41,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
         fails=(404, 409),
     )
     @threaded
-    def promote(data: Promote, request: Request[Any, Any, Any]) -> ModelList:
+    def promote(data: JSONBody[Promote], request: Request[Any, Any, Any]) -> ModelList:
         """Use a version from the next request on.
 
         With ``expected``, only if that version is in use now: of several who decide on the same
@@ -59,7 +60,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
         fails=(409,),
     )
     @threaded
-    def roll_back(data: Rollback, request: Request[Any, Any, Any]) -> ModelList:
+    def roll_back(data: JSONBody[Rollback], request: Request[Any, Any, Any]) -> ModelList:
         """Use the version again that was in use before; the body is ``{}``."""
         models.roll_back(by=whose(request), now=service.now())
         return listed()

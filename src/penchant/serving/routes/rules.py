@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from litestar import delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import JSONBody
 
 from penchant.errors import UnknownId
 from penchant.serving.moments import moment, written
+from penchant.serving.routes.parameters import RuleId
 from penchant.serving.routes.threads import threaded
 from penchant.serving.service import Service
 from penchant.serving.shapes import RuleIn, RuleList, RuleOut
@@ -29,7 +28,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
 
     @post("/v1/rules", operation_id="addRule", scope="admin", tags=["rules"])
     @threaded
-    def add_rule(data: RuleIn) -> RuleOut:
+    def add_rule(data: JSONBody[RuleIn]) -> RuleOut:
         """Boost, pin or bury an item or a category, from the next request on or for a time."""
         begin, end = data.valid_from, data.valid_until
         made = rules.add(
@@ -46,7 +45,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
 
     @delete("/v1/rules/{rule_id:str}", operation_id="removeRule", scope="admin", tags=["rules"])
     @threaded
-    def remove_rule(rule_id: Annotated[str, Parameter(description="a rule")]) -> None:
+    def remove_rule(rule_id: RuleId) -> None:
         """Remove a rule; it does not hold from the next request on."""
         if not rules.remove(clean_id(rule_id)):
             raise UnknownId(f"There is no rule {rule_id!r:.80}.")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import JSONBody
 
 from penchant.errors import BadParameter, UnknownId
 from penchant.serving.cursors import after, cursor
 from penchant.serving.failures import Refusal
 from penchant.serving.moments import written
-from penchant.serving.routes.parameters import Cursor, Limit, Search, UserId
+from penchant.serving.routes.parameters import Cursor, ErasureId, Limit, Search, UserId
 from penchant.serving.routes.threads import threaded
 from penchant.serving.service import Service
 from penchant.serving.shapes import (
@@ -64,7 +64,7 @@ def _known(service: Service) -> list[HTTPRouteHandler]:
 
     @put("/v1/users/{user_id:str}", operation_id="putUser", scope="admin", tags=["users"])
     @threaded
-    def put_user(user_id: UserId, data: UserIn) -> UserOut:
+    def put_user(user_id: UserId, data: JSONBody[UserIn]) -> UserOut:
         """Add a user, or replace all that is known of them."""
         row = User(user_id=user_id, attributes=data.attributes)
         try:
@@ -125,7 +125,7 @@ def _owned(service: Service) -> list[HTTPRouteHandler]:
         fails=(409,),
     )
     @threaded
-    def merge(data: Merge) -> Merged:
+    def merge(data: JSONBody[Merge]) -> Merged:
         """Say that a session, or another user, is this user: before and from now on."""
         if (data.session_id is None) == (data.from_user_id is None):
             raise Refusal("invalid", "Give session_id or from_user_id, one of the two.", path="$")
@@ -152,7 +152,7 @@ def _owned(service: Service) -> list[HTTPRouteHandler]:
     @get("/v1/erasures/{erasure_id:str}", operation_id="getErasure", scope="admin", tags=["users"])
     @threaded
     def get_erasure(
-        erasure_id: Annotated[str, Parameter(min_length=1, description="an erasure")],
+        erasure_id: ErasureId,
     ) -> Erasure:
         """Tell how far an erasure has come."""
         return _erasure(erasures.erasure(store, clean_id(erasure_id)))

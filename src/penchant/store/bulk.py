@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from penchant.store.numbers import driver
+from penchant.store.rows import copy_postgresql, insert_sqlite, unindexed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -28,12 +29,9 @@ FEWEST, MOST = 500, 20_000
 FIRST = 50_000, 5_000_000
 """Rows that are worth a first load, and that one may have: until it ends nobody else can write."""
 
-TOGETHER = 20
-"""Rows in a statement of SQLite: each row alone takes a third more time."""
-
 COLUMNS = (
     "event_id", "person", "session_id", "item_id", "kind", "value", "time", "items", "context",
-    "digest",
+    "digest", "received",
 )  # fmt: skip
 
 STORED = {"event_id": pl.String, "digest": pl.Int64}
@@ -77,6 +75,7 @@ def load(store: Store, rows: pl.DataFrame, *, now: int, on_rows: OnRows | None =
     on_rows : called after each transaction with the number of rows that are done.
     """
     done = Loaded()
+    rows = rows.with_columns(pl.lit(now, pl.Int64).alias("received"))
     said = on_rows or (lambda _: None)
     start = 0
     if store.kind == "sqlite" and len(rows) >= FIRST[0]:
@@ -85,10 +84,10 @@ def load(store: Store, rows: pl.DataFrame, *, now: int, on_rows: OnRows | None =
             if driver(connection).execute("SELECT 1 FROM events LIMIT 1").fetchone():
                 start = 0
             else:
-                _first(store, connection, rows[:start], now, done, said)
+                _first(store, connection, rows[:start], done, said)
     for part in _turns(rows[start:]):
         with store.writing() as connection:
-            _put(store, connection, part, now, done)
+            _put(store, connection, part, done)
         start += len(part)
         said(start)
     if store.kind == "postgresql":
@@ -110,29 +109,21 @@ def _turns(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 def _first(
-    store: Store, connection: Connection, rows: pl.DataFrame, now: int, done: Loaded, said: OnRows
+    store: Store, connection: Connection, rows: pl.DataFrame, done: Loaded, said: OnRows
 ) -> None:
     """Fill an empty log of SQLite: indexes are dropped, and built again at the end."""
-    raw = driver(connection)
-    indexes = raw.execute(
-        "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'events' AND type = 'index'"
-    ).fetchall()
-    for name, _ in indexes:
-        raw.execute(f"DROP INDEX {name}")
     fresh = rows.unique("event_id", keep="first", maintain_order=True)
     if len(fresh) < len(rows):
         _known(rows, fresh.select(*STORED), len(rows) - len(fresh), done)
-    for at in range(0, len(fresh), MOST):
-        part = _allowed(store, connection, fresh[at : at + MOST], done)
-        done.accepted += len(part)
-        _insert_sqlite(raw, part, now)
-        said(at)
-    for _, sql in indexes:
-        raw.execute(sql)
+    with unindexed(driver(connection), ["events"]):
+        for at in range(0, len(fresh), MOST):
+            part = _allowed(store, connection, fresh[at : at + MOST], done)
+            done.accepted += insert_sqlite(driver(connection), "events", part.select(COLUMNS))
+            said(at)
     said(len(rows))
 
 
-def _put(store: Store, connection: Connection, rows: pl.DataFrame, now: int, done: Loaded) -> None:
+def _put(store: Store, connection: Connection, rows: pl.DataFrame, done: Loaded) -> None:
     """Append rows within a transaction."""
     raw = driver(connection)
     if store.kind == "postgresql":
@@ -142,10 +133,10 @@ def _put(store: Store, connection: Connection, rows: pl.DataFrame, now: int, don
         rows = _allowed(store, connection, rows, done)
         if rows is not staged:
             _stage(raw, rows)
-        added = _insert_postgresql(raw, now)
+        added = _insert_postgresql(raw)
     else:
         rows = _allowed(store, connection, rows, done)
-        added = _insert_sqlite(raw, rows, now)
+        added = insert_sqlite(raw, "events", rows.select(COLUMNS))
     done.accepted += added
     if added < len(rows):
         found = store.events.digests(connection, rows["event_id"])
@@ -177,46 +168,21 @@ def _allowed(
     return rows.with_columns(pl.col("person").replace(merged)) if merged else rows
 
 
-def _insert_sqlite(raw: Any, rows: pl.DataFrame, now: int) -> int:
-    """Insert rows whose ids are not in the log; return how many."""
-    names = [name for name in COLUMNS if rows[name].null_count() < len(rows)]
-    width = len(names)
-    flat: list[Any] = [None] * (len(rows) * width)
-    for at, name in enumerate(names):
-        flat[at::width] = rows[name].to_list()
-    before = raw.total_changes
-    one = f"({'?, ' * width}{now})"
-    step = TOGETHER * width
-    whole = len(flat) - len(flat) % step
-    for part, count in ((flat[:whole], TOGETHER), (flat[whole:], 1)):
-        sql = (
-            f"INSERT INTO events ({', '.join(names)}, received) "
-            f"VALUES {', '.join([one] * count)} ON CONFLICT DO NOTHING"
-        )
-        for start in range(0, len(part), count * width):
-            raw.execute(sql, part[start : start + count * width])
-    return int(raw.total_changes - before)
-
-
 def _stage(raw: Any, rows: pl.DataFrame) -> None:
     """Copy rows to a table of this connection, in place of what it held."""
-    names = ", ".join(COLUMNS)
     raw.execute(
         "CREATE TEMPORARY TABLE IF NOT EXISTS arriving ON COMMIT DELETE ROWS "
-        f"AS SELECT {names} FROM events WITH NO DATA"
+        f"AS SELECT {', '.join(COLUMNS)} FROM events WITH NO DATA"
     )
     raw.execute("TRUNCATE arriving")
-    # Text is quoted and null is not, by which COPY tells it from an empty text.
-    text = rows.select(COLUMNS).write_csv(include_header=False, quote_style="non_numeric")
-    with raw.cursor().copy(f"COPY arriving ({names}) FROM STDIN (FORMAT csv)") as copy:
-        copy.write(text)
+    copy_postgresql(raw, "arriving", rows.select(COLUMNS))
 
 
-def _insert_postgresql(raw: Any, now: int) -> int:
+def _insert_postgresql(raw: Any) -> int:
     """Insert what was copied and is not in the log, in that order; return how many."""
     names = ", ".join(COLUMNS)
     found = raw.execute(
-        f"INSERT INTO events ({names}, received) SELECT {names}, {int(now)} FROM arriving "
+        f"INSERT INTO events ({names}) SELECT {names} FROM arriving "
         "ORDER BY ctid ON CONFLICT DO NOTHING"
     )
     return int(found.rowcount)

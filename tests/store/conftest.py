@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from penchant.store.store import Store
+from running_postgresql import running_postgresql
 
 TEMPLATE = "template_store"
 numbered = itertools.count()
@@ -43,24 +43,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with an empty store to be copied; what it keeps need not survive the machine."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR
-        import pgserver
-    running = pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
-    try:
-        uri = running.get_uri()
-        with psycopg.connect(uri, autocommit=True) as administrator:
-            server = Server(sa.make_url(uri), administrator)
-            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
-                server.run(f"ALTER SYSTEM SET {setting}")
-            server.run("SELECT pg_reload_conf()")
-            server.run(f"CREATE DATABASE {TEMPLATE}")
-            Store.open(server.address(TEMPLATE)).close()
-            yield server
-    finally:
-        running.cleanup()
+def postgresql() -> Iterator[Server]:
+    """A server with an empty store to be copied."""
+    with running_postgresql() as uri, psycopg.connect(uri, autocommit=True) as administrator:
+        server = Server(sa.make_url(uri), administrator)
+        server.run(f"CREATE DATABASE {TEMPLATE}")
+        Store.open(server.address(TEMPLATE)).close()
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -12,6 +12,7 @@ from penchant.cli.running import errors, output, working
 from penchant.errors import BadParameter
 
 SERVER = "Where to listen"
+TRAINING = "Training"
 WHO = "Who may ask"
 
 Style = Literal["json", "text"]
@@ -64,6 +65,21 @@ def serve(
             help="Requests a second of each key, or of each address without one.",
         ),
     ] = None,
+    train_every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            show_default="never",
+            rich_help_panel=TRAINING,
+            help="Train this often, such as 6h or 1d, in a process of its own; as penchant train.",
+        ),
+    ] = None,
+    train_memory: Annotated[
+        str, typer.Option(metavar="SIZE", rich_help_panel=TRAINING, help="What it may use.")
+    ] = "2GB",
+    train_threads: Annotated[
+        int, typer.Option(min=1, rich_help_panel=TRAINING, help="How many it may use.")
+    ] = 1,
     log: Annotated[
         Style | None,
         typer.Option(
@@ -80,6 +96,7 @@ def serve(
     """
     if demo == (store is not None):
         raise BadParameter("name a store (--store shop.db), or take --demo: one of the two")
+    from penchant.cli.training import plan
     from penchant.serving.access import Policy
     from penchant.serving.server import Settings
     from penchant.serving.server import serve as start
@@ -99,6 +116,7 @@ def serve(
                 per_second=per_second,
             ),
             log=log or ("text" if errors().is_terminal else "json"),
+            train=plan(url, models, train_every, train_memory, train_threads),
         )  # fmt: skip
         start(settings, ready=ready)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from penchant.dataset import Dataset
     from penchant.feedback import Feedback
     from penchant.recommender import Recommender
+    from penchant.serving.schedule import Plan
     from penchant.serving.training import Result
     from penchant.store.registry import Model
     from penchant.store.store import Store
@@ -181,7 +184,35 @@ def rollback(store: r.StoreUrl, models: r.Models = None) -> None:
     output().print(f"{back.version} is in use now, {back.name}, as before.")
 
 
-def _open(url: str, models: Any) -> Store:
+def plan(
+    store: str, models: Path | None, every: str | None, memory: str, threads: int
+) -> Plan | None:
+    """Return when a service trains by what was typed; None: never.
+
+    Raises
+    ------
+    BadParameter : a time or a size of another form.
+    """
+    from penchant.feedback import duration
+    from penchant.serving.schedule import Plan
+
+    if every is None:
+        return None
+    return Plan(
+        store=store, models=models, every=duration(every), memory=_size(memory), threads=threads
+    )
+
+
+def _size(text: str) -> int:
+    """Return bytes for "2GB" or "500MB"."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([MG])B\s*", text)
+    size = float(found[1]) * {"M": 1e6, "G": 1e9}[found[2]] if found else 0.0
+    if not 1 <= size < 1e18:
+        raise BadParameter(f"--train-memory is written like 2GB or 500MB, got {text!r}")
+    return round(size)
+
+
+def _open(url: str, models: Path | None) -> Store:
     from penchant.store.store import Store
 
     return Store.open(url, create=False, models=models)

@@ -11,8 +11,9 @@ import sys
 import threading
 import time
 from collections import deque
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -104,35 +105,30 @@ def due(store: Store, every: int, now: int) -> str | None:
     return f"it is time, and the log has come to position {end}"
 
 
-@dataclass(eq=False)
-class Schedule:
-    """Trains as planned until it is stopped, in a thread that waits for processes.
+@contextmanager
+def scheduled(plan: Plan) -> Iterator[None]:
+    """Train as planned while the block runs, in a thread that waits for processes.
 
-    One service or ten on one store: one trains at a time.
+    A training that runs at the end of the block is ended too, and leaves nothing half done. One
+    service or ten on one store: one trains at a time.
     """
+    over = threading.Event()
+    thread = threading.Thread(target=_go_on, args=(plan, over), name="schedule")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
-    plan: Plan
-    _over: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to look, now and then, whether a training is due."""
-        self._thread = threading.Thread(target=self._run, name="schedule")
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, and with it a training that runs; it leaves nothing half done."""
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        with Store.open(self.plan.store, models=self.plan.models) as store:
-            while not self._over.wait(TICK):
-                try:
-                    tick(store, self.plan, self._over)
-                except Exception:  # noqa: BLE001  (the store may be out of reach for a while)
-                    LOG.exception("no training now; the schedule goes on")
+def _go_on(plan: Plan, over: threading.Event) -> None:
+    with Store.open(plan.store, models=plan.models) as store:
+        while not over.wait(TICK):
+            try:
+                tick(store, plan, over)
+            except Exception:  # noqa: BLE001 - the store may be out of reach for a while
+                LOG.exception("no training now; the schedule goes on")
 
 
 def tick(store: Store, plan: Plan, over: threading.Event) -> Training | None:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ except ImportError as e:
 from penchant.serving import logs
 from penchant.serving.access import Policy
 from penchant.serving.meters import Meters
+from penchant.serving.schedule import Plan, scheduled
 from penchant.store.store import Store
 
 DRAIN = 10
@@ -60,6 +62,7 @@ class Settings:
     policy : who is let in; whether only this machine can reach the service, and how many workers
         share a limit, follow from the rest.
     log : lines on standard error as "json" or as "text".
+    train : when to train, and what that may take; None: nobody does here.
     run : folder for what the workers of this run count together; None: one is made.
     """
 
@@ -70,6 +73,7 @@ class Settings:
     workers: int = 1
     policy: Policy = field(default_factory=Policy)
     log: Literal["json", "text"] = "json"
+    train: Plan | None = None
     run: Path | None = None
 
 
@@ -121,7 +125,8 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
             settings.policy, loopback=loopback(settings.host), workers=settings.workers
         )
         each = replace(settings, policy=policy, run=settings.run or Path(folder))
-        server.serve(target_loader=partial(application, each), wrap_loader=False)
+        with nullcontext() if settings.train is None else scheduled(settings.train):
+            server.serve(target_loader=partial(application, each), wrap_loader=False)
 
 
 def application(settings: Settings) -> Litestar:

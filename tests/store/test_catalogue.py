@@ -155,7 +155,8 @@ def test_numbers_come_in_the_order_of_commits(store):
     with store.writing() as connection:
         number = bump(connection, "items")
         row = {"item_id": "first", "categories": "[]", "attributes": "{}", "withdrawn": False,
-               "removed": False, "words": "", "created": 1, "updated": 1, "change": number}  # fmt: skip
+               "removed": False, "words": "", "created": 1, "updated": 1,
+               "change": number}  # fmt: skip
         connection.execute(sa.insert(items).values(row))
         thread = threading.Thread(target=second)
         thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -53,10 +54,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        tending = asyncio.create_task(service.tend())
         try:
             yield
         finally:
-            service.close()
+            tending.cancel()
+            await asyncio.to_thread(service.close)
             access.close()
 
     @cache

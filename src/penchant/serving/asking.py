@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from penchant.serving.shelf import Shelf
 from penchant.store.log import Rows, person
 
 NOBODY = IdMap([])
+NAN = float("nan")
 
 
 class Askers(NamedTuple):
@@ -39,29 +40,44 @@ class Askers(NamedTuple):
                 owners.append(n)
         return cls(people, owners)
 
+    def known_as(self, names: Mapping[str, str]) -> Askers:
+        """Return the same people under the names they have since they were merged, each once."""
+        pairs = dict.fromkeys(
+            (names.get(one, one), n) for one, n in zip(self.people, self.asks, strict=True)
+        )
+        return Askers([one for one, _ in pairs], [n for _, n in pairs])
+
+
+class Told(NamedTuple):
+    """What the store has of those who ask: ``rows.row`` is a place in ``asks``."""
+
+    asks: list[int]
+    rows: Rows
+
+
+NOTHING = Told([], Rows([], [], [], [], [], []))
+
 
 def queries(
-    shelf: Shelf, model: Recommender | None, asks: Sequence[Ask], rows: Rows, now: int
+    shelf: Shelf, model: Recommender | None, asks: Sequence[Ask], told: Told, now: int
 ) -> Queries:
     """Return what is known about who asks.
 
     A history is what the store has of the user and of the session, and what the request hands
     over, by time; rows of the request without a time come last, as of now.
-
-    Parameters
-    ----------
-    rows : what the store has of the people of ``Askers.of(asks)``.
     """
-    owners = Askers.of(asks).asks
-    who = [owners[n] for n in rows.row]
-    item, kind, value, time = [*rows.item_id], [*rows.kind], [*rows.value], [*rows.time]
-    for n, ask in enumerate(asks):
-        for past in ask.history or ():
-            who.append(n)
-            item.append(past.item_id)
-            kind.append(past.event_type)
-            value.append(float("nan") if past.value is None else past.value)
-            time.append(now if past.timestamp is None else moment(past.timestamp, "timestamp"))
+    rows = told.rows
+    who = [told.asks[n] for n in rows.row]
+    item, kind, value, time = rows.item_id, rows.kind, rows.value, rows.time
+    if any(ask.history for ask in asks):
+        item, kind, value, time = [*item], [*kind], [*value], [*time]
+        for n, ask in enumerate(asks):
+            for past in ask.history or ():
+                who.append(n)
+                item.append(past.item_id)
+                kind.append(past.event_type)
+                value.append(NAN if past.value is None else past.value)
+                time.append(now if past.timestamp is None else moment(past.timestamp, "timestamp"))
     return Queries(
         items=shelf.items,
         users=NOBODY if model is None else model.training_.users,

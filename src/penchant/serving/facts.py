@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.kernels.csr import CSR
 from penchant.serving.shapes import Condition
 
 Codes = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Word = tuple[str | None, str | bool]
+
+LONGEST = 256
+"""Characters of a text to filter by: longer ones are descriptions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +49,14 @@ class Facts:
         self, codes: Codes, categories: Iterable[list[str]], attributes: Iterable[Mapping[str, Any]]
     ) -> Facts:
         """Return the facts with those of some items replaced."""
-        words, numbers = [], []
+        words: list[tuple[int, int]] = []
+        numbers: list[tuple[int, int, float]] = []
         for code, own, told in zip(codes.tolist(), categories, attributes, strict=True):
-            for word in _words(own, told):
-                words.append((code, self.words.setdefault(word, len(self.words))))
-            for name, number in _numbers(told):
-                numbers.append((code, self.names.setdefault(name, len(self.names)), number))
+            words += [(code, self.words.setdefault(w, len(self.words))) for w in _words(own, told)]
+            numbers += [
+                (code, self.names.setdefault(name, len(self.names)), number)
+                for name, number in _numbers(told)
+            ]
         told_words = np.array(words, np.int32).reshape(-1, 2)
         told_numbers = np.array(numbers, np.float64).reshape(-1, 3)
         old, measured = ~np.isin(self.item, codes), ~np.isin(self.measured, codes)
@@ -95,13 +101,19 @@ class Facts:
             mask &= reached
         return mask
 
+    def weighed(self, n: int) -> CSR:
+        """Return ``n`` items by words, each word the heavier the fewer items have it."""
+        items = np.maximum(np.bincount(self.word, minlength=len(self.words)), 1)
+        weights = np.log1p(n / items).astype(np.float32)
+        return CSR.from_pairs(self.item, self.word, weights[self.word], (n, len(self.words)))
+
 
 def _words(categories: list[str], attributes: Mapping[str, Any]) -> Iterator[Word]:
-    for one in categories:
-        yield None, one
+    for category in categories:
+        yield None, category
     for name, value in attributes.items():
         for one in value if isinstance(value, list) else (value,):
-            if isinstance(one, (str, bool)):
+            if isinstance(one, bool) or (isinstance(one, str) and len(one) <= LONGEST):
                 yield name, one
 
 

@@ -12,12 +12,12 @@ from penchant import artifact
 from penchant.ids import IdMap
 from penchant.recommender import Recommender
 from penchant.serving import recommending
+from penchant.serving.asking import NOTHING
 from penchant.serving.current import Serving
 from penchant.serving.recommending import Wanted
 from penchant.serving.shapes import Ask, Boost, Filters, Past
 from penchant.serving.shelf import Shelf
 from penchant.store import daily
-from penchant.store.log import Rows
 from penchant.store.store import Store
 
 log = logging.getLogger("penchant.serving")
@@ -28,8 +28,8 @@ AT_ONCE = 2000
 OTHERS = 2
 """Models besides the one in use that are kept at hand, to compare."""
 
-LATELY, EVER = 30, 3650
-"""Days over which is counted what people went for; if there is nothing, over the last years."""
+LATELY = 90
+"""Days over which is counted what people went for."""
 
 
 class Live:
@@ -75,7 +75,7 @@ class Live:
             self._start_loading(numbers, now)
         return self._serving
 
-    def other(self, version: str, now: int) -> Serving:
+    def other(self, version: str) -> Serving:
         """Return what to answer from with another version of the model.
 
         Raises
@@ -96,10 +96,13 @@ class Live:
         """Count again what people went for, which is shown where no model can answer."""
         most = max(len(self._serving.shelf), 1)
         found = daily.popular(self.store, LATELY, None, most, now=now)
-        if not found:
-            found = daily.popular(self.store, EVER, None, most, now=now)
         with self._lock:
             self._serving = self._serving.counting(found)
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is known what people went for."""
+        return bool(self._serving.counts)
 
     def wait(self) -> None:
         """Wait until nothing is being loaded any more."""
@@ -192,7 +195,6 @@ def _tried(serving: Serving, now: int) -> None:
         Ask(history=past, k=1, filters=Filters(items=some), diversity=0.5),
         Ask(history=past, boosts=[Boost(amount=1.0, item_id=one) for one in some], bury=some),
     ]
-    nothing = Rows([], [], [], [], [], [])
     for batch in ([ask] for ask in asks):
-        recommending.listed(recommending.worked(serving, [*map(Wanted, batch)], nothing, now))
-    recommending.listed(recommending.worked(serving, [*map(Wanted, asks)], nothing, now))
+        recommending.listed(recommending.worked(serving, [*map(Wanted, batch)], NOTHING, now))
+    recommending.listed(recommending.worked(serving, [*map(Wanted, asks)], NOTHING, now))

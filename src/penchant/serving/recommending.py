@@ -8,25 +8,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from penchant.kernels.topk import top_k
 from penchant.queries import Queries
+from penchant.ranking import listed as listed_codes
 from penchant.recommender import Explains, Scores
+from penchant.rerank import diversified
 from penchant.serving import asking
+from penchant.serving.asking import Told
 from penchant.serving.current import Serving
 from penchant.serving.facts import Codes, Mask
 from penchant.serving.shapes import Ask, Recommended
 from penchant.serving.standing import Standing, targets
-from penchant.store.log import Rows
 
 POPULAR = "popular now"
 """The source of what is shown where no model can answer."""
 
 PINNED = "pinned"
+
+SHORTLIST = 200
+"""Candidates from which a varied list is chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +39,15 @@ class Wanted:
     Parameters
     ----------
     ask : what was asked.
-    met : ids that earlier pages of the same list showed.
+    continues : the list that this is a further page of, if it is one.
+    met : ids that its earlier pages showed.
+    version : of another model than the one in use.
     """
 
     ask: Ask
+    continues: str | None = None
     met: tuple[str, ...] = ()
+    version: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +91,9 @@ class Work:
     said: Scored
     values: Scores  # (q, items) the scores with boosts
     kept: Kept
+    ordered: Scores  # (q, items) what the order goes by: the values, less for what is buried
     pins: list[dict[int, int]]  # of each request: place in the list, code
+    best: Codes  # (q, depth) before anything is moved
     codes: Codes  # (q, k)
 
     def fallback(self, n: int) -> bool:
@@ -92,23 +101,26 @@ class Work:
         return bool(self.said.who[n] > 0) or not self.serving.proposers
 
 
-def worked(serving: Serving, wanted: Sequence[Wanted], rows: Rows, now: int) -> Work:
+def worked(serving: Serving, wanted: Sequence[Wanted], told: Told, now: int) -> Work:
     """Go through the stages.
 
     Parameters
     ----------
-    rows : what the store has of ``asking.Askers.of`` the requests.
+    told : what the store has of those who ask.
     """
     asks = [one.ask for one in wanted]
-    asked = asking.queries(serving.shelf, serving.model, asks, rows, now)
+    asked = asking.queries(serving.shelf, serving.model, asks, told, now)
     said = scored(serving, asked)
     standing = serving.standing(now)
     values = boosted(serving, asks, said.scores, standing)
     pins = [_pins(serving, one, standing, now) for one in wanted]
     kept = _kept(serving, wanted, asked, pins, now)
     ordered = buried(serving, asks, values, standing)
-    codes, _ = top_k(ordered, max(a.k for a in asks), kept.indptr, kept.banned, kept.allowed)
-    return Work(serving, wanted, asked, said, values, kept, pins, _placed(codes, asks, pins))
+    depth = max(SHORTLIST if ask.diversity else ask.k for ask in asks)
+    best, tops = top_k(ordered, depth, kept.indptr, kept.banned, kept.allowed)
+    chosen = _diversified(serving, asked, asks, best, tops)
+    codes = _placed(chosen, asks, pins)
+    return Work(serving, wanted, asked, said, values, kept, ordered, pins, best, codes)
 
 
 def scored(serving: Serving, asked: Queries) -> Scored:
@@ -217,6 +229,23 @@ def _kept(
     return Kept(allowed, indptr, banned)
 
 
+def _diversified(
+    serving: Serving, asked: Queries, asks: Sequence[Ask], best: Codes, tops: Scores
+) -> Codes:
+    """Return the lists of those who want variety chosen anew from their best items."""
+    rows = [n for n, ask in enumerate(asks) if ask.diversity]
+    if not rows:
+        return best
+    amounts = np.array([asks[n].diversity for n in rows])
+    k = max(asks[n].k for n in rows)
+    long = listed_codes(best[rows], tops[rows], asked[np.array(rows)], source="")
+    varied = diversified(long, amounts, features=serving.shelf.kinds, k=k)
+    chosen = best.copy()
+    chosen[rows] = -1
+    chosen[rows, : varied.codes.shape[1]] = varied.codes
+    return chosen
+
+
 def _placed(codes: Codes, asks: Sequence[Ask], pins: list[dict[int, int]]) -> Codes:
     """Put what is pinned where it belongs, or last if the list is shorter than that."""
     placed = np.full_like(codes, -1)
@@ -232,10 +261,9 @@ def listed(work: Work) -> list[list[Recommended]]:
     """Return the list of each request, with titles and reasons."""
     shelf, lists = work.serving.shelf, []
     lengths = (work.codes >= 0).sum(axis=1).tolist()
-    flat = pl.Series(work.codes[work.codes >= 0])
+    flat = work.codes[work.codes >= 0]
     ids = iter(shelf.items.values.gather(flat).to_list())
-    titles = iter(shelf.titles.gather(flat).to_list())
-    categories = iter(shelf.categories.gather(flat).to_list())
+    titles, categories = map(iter, shelf.told(flat))
     reasons = iter(_reasons(work))
     for n, (one, length) in enumerate(zip(work.wanted, lengths, strict=True)):
         source = work.said.sources[work.said.who[n]]
@@ -250,14 +278,11 @@ def listed(work: Work) -> list[list[Recommended]]:
                     source=PINNED if code in pinned else source,
                     reason=next(reasons),
                     title=next(titles),
-                    categories=_categories(next(categories)),
+                    categories=next(categories),
                 )
             )
         lists.append(made)
     return lists
-
-
-_categories = msgspec.json.Decoder(list[str]).decode
 
 
 def _reasons(work: Work) -> list[str | None]:

@@ -200,7 +200,7 @@ class Ranked(Reply, kw_only=True):
 class ExplainAsk(Ask, kw_only=True):
     """Why an item is, or is not, in the list that the same request would get."""
 
-    item_id: Id | None = None
+    item_id: Id
 
 
 class Because(Reply, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -11,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from penchant.ids import IdMap
+from penchant.kernels.csr import CSR
 from penchant.serving.facts import Codes, Facts, Mask
 from penchant.serving.shapes import Filters
 from penchant.store.catalogue import Item
@@ -135,6 +137,11 @@ class Shelf:
         self._open[:] = [(since, until, mask)]
         return mask
 
+    @cached_property
+    def kinds(self) -> CSR:
+        """What items are compared by where a list is to be varied: their categories and words."""
+        return self.facts.weighed(len(self))
+
     def meeting(self, filters: Filters) -> Mask:
         """Return which items meet every condition."""
         key = msgspec.json.encode(filters)
@@ -161,6 +168,14 @@ class Shelf:
             found.append(("items", only))
         return found[1:] or found
 
+    def told(self, codes: Codes) -> tuple[list[str | None], list[list[str]]]:
+        """Return title and categories of each code; of -1 nothing."""
+        at = pl.Series(codes, dtype=pl.Int32)
+        if (codes < 0).any():
+            at = at.set(at < 0, None)
+        categories = self.categories.gather(at).to_list()
+        return self.titles.gather(at).to_list(), [_categories(one or "[]") for one in categories]
+
     def known(self, ids: Sequence[str]) -> Codes:
         """Return the codes of those ids that are here."""
         if not ids:
@@ -168,3 +183,5 @@ class Shelf:
         codes = self.items.encode(ids)
         return codes[codes >= 0]
 
+
+_categories = msgspec.json.Decoder(list[str]).decode

@@ -16,8 +16,10 @@ from sqlalchemy import (
     func,
     select,
     tuple_,
+    update,
 )
 
+from penchant.errors import UnknownId
 from penchant.store.numbers import driver, placeholder
 from penchant.store.schema import events, recommendations
 
@@ -125,6 +127,29 @@ class RecommendationLog:
         with self._store.reading() as connection:
             row = connection.execute(asked).first()
         return None if row is None else Shown(**row._mapping)
+
+    def extend(
+        self, recommendation_id: str, after: int, more: list[list[Any]], *, connection: Connection
+    ) -> list[list[Any]]:
+        """Add items to a list of ``after`` items; return all of it.
+
+        A list that has become longer meanwhile stays as it is: the same page was asked for twice.
+
+        Raises
+        ------
+        UnknownId : the list is gone.
+        """
+        there = recommendations.c.recommendation_id == recommendation_id
+        asked = select(recommendations.c["items"]).where(there).with_for_update()
+        found = connection.execute(asked).scalar()
+        if found is None:
+            raise UnknownId(f"there is no list {recommendation_id!r}: its person was erased")
+        entries: list[list[Any]] = msgspec.json.decode(found)
+        if len(entries) == after:
+            entries += more
+            text = msgspec.json.encode(entries).decode()
+            connection.execute(update(recommendations).where(there).values(items=text))
+        return entries
 
     def page(self, person: str, before: int | None = None, limit: int = 50) -> list[Shown]:
         """Return lists for a person, newest first.

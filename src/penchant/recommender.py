@@ -206,9 +206,11 @@ class Recommender(ABC):
             parts.append(part)
         whole = joined(parts)
         shown = training.shown
-        codes = queries.items.recoding(training.items)
-        if shown is not None and codes is not None:
-            shown = shown.select(pl.all().gather(pl.Series(codes).replace(-1, None)))
+        if shown is not None and queries.items.leading(training.items) == len(queries.items):
+            shown = shown.head(len(queries.items))
+        elif shown is not None:
+            codes = pl.Series(queries.items.recoding(training.items))
+            shown = shown.select(pl.all().gather(codes.replace(-1, None)))
         why = _Why(self, queries, behind).sentences if isinstance(self, Explains) else None
         return replace(whole, shown=shown, why=why)
 

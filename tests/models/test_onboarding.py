@@ -99,6 +99,17 @@ def test_titles_and_reasons_come_with_new_items(data, model):
     assert longer.recommend(liked, k=2).to_frame()["reason"][0] == "because you liked Gattaca"
 
 
+def test_who_asks_in_codes_of_before_gets_lists_of_before(data, model):
+    longer = model.with_items(NEW)
+    queries = data.queries()
+    before, after = model.recommend(queries, k=9), longer.recommend(queries, k=9)
+    assert before.to_frame().equals(after.to_frame())
+    assert len(after.shown) == len(data.items)
+    later = model.recommend(asked(longer, data), k=9)
+    assert later.to_frame().equals(before.to_frame())
+    assert len(later.shown) == len(longer.training_.items)
+
+
 def test_a_row_of_a_known_item_replaces_what_was_known(data, model):
     edit = {
         "item": ["cars", "gone"],

@@ -18,7 +18,7 @@ from penchant.cli.comparing import compare
 from penchant.cli.demonstrating import demo
 from penchant.cli.examining import doctor
 from penchant.cli.fitting import evaluate, fit
-from penchant.cli.ingesting import ingest
+from penchant.cli.ingesting import backup, ingest, restore
 from penchant.cli.inspecting import inspect
 from penchant.cli.keys import keys
 from penchant.cli.predicting import predict
@@ -57,7 +57,7 @@ def main(
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo, inspect, compare),
     "Your own data": (prepare, fit, tune, evaluate, recommend, similar, explain, predict),
-    "A service": (serve, ingest, train, models, promote, rollback),
+    "A service": (serve, ingest, train, models, promote, rollback, backup, restore),
     "Help": (doctor,),
 }
 for panel, commands in PANELS.items():

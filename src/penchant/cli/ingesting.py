@@ -176,3 +176,60 @@ def _describe(store: Store, what: str, table: pl.DataFrame, zone: str | None) ->
             put(rows[at : at + BATCH], now=_now())
             update(None, at, len(rows))
     output().print(f"{len(rows):,} {what} described", markup=False)
+
+
+def backup(
+    to: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write, such as shop.zip.")
+    ],
+    store: r.StoreUrl,
+    models: r.Models = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what is there already.")
+    ] = False,
+) -> None:
+    """Write a store to one file, as it is at this moment; the service goes on meanwhile.
+
+    The file holds everything but models that are not in use, and is the same from SQLite and
+    PostgreSQL: restored into the other, it moves a store there.
+
+    penchant backup shop-monday.zip --store shop.db
+    """
+    from penchant.store.backup import backup as written
+    from penchant.store.store import Store
+
+    with working("Backing up") as update, Store.open(store, create=False, models=models) as opened:
+        made = written(opened, to, overwrite=overwrite, on_step=update)
+    _told(f"Written: {to}", made.tables, made.models)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What penchant backup wrote.")],
+    store: r.StoreUrl,
+    models: r.Models = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete what the store holds; else it must be empty.")
+    ] = False,
+) -> None:
+    """Fill a store from a backup, whole or not at all.
+
+    The backup is checked first: of a damaged one nothing is restored. Restart the service after a
+    restore with --replace.
+
+    penchant restore shop-monday.zip --store postgresql+psycopg://shop@localhost/shop
+    """
+    from penchant.store.backup import checked
+    from penchant.store.backup import restore as restored
+    from penchant.store.store import Store
+
+    with working(f"Checking {file}") as update:
+        checked(file)  # so that a damaged one does not leave an empty store
+        with Store.open(store, models=models) as opened:
+            made = restored(file, opened, replace=replace, on_step=update)
+    _told(f"Restored: {file}", made.tables, made.models)
+
+
+def _told(what: str, tables: dict[str, int], models: list[str]) -> None:
+    counts = ", ".join(f"{tables[name]:,} {name}" for name in ("events", "items", "users"))
+    used = f", model {models[0]}" if models else ", no model"
+    output().print(f"{what}: {counts}{used}", markup=False, soft_wrap=True)

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from penchant.ids import IdMap
-from penchant.models.hybrid import Fallback
 from penchant.models.onboarding import onboarded, onboards
 from penchant.recommender import Recommender, Scores
 from penchant.serving.shelf import Shelf
@@ -40,13 +39,6 @@ class Serving:
     rules: tuple[Rule, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
     _standing: list[Standing] = field(default_factory=list)
-
-    @cached_property
-    def proposers(self) -> tuple[Recommender, ...]:
-        """Who is asked for scores, each for those whom the ones before it cannot answer."""
-        if isinstance(self.model, Fallback) and self.model.scores != "rating":
-            return tuple(self.model.parts_)
-        return () if self.model is None else (self.model,)
 
     @cached_property
     def popular(self) -> Scores:

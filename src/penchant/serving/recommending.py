@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from penchant.answers import Answer
 from penchant.kernels.topk import top_k
+from penchant.models.hybrid import Fallback
 from penchant.queries import Queries
 from penchant.ranking import listed as listed_codes
-from penchant.recommender import Explains, Scores
+from penchant.recommender import Scores
 from penchant.rerank import diversified
 from penchant.serving import asking
 from penchant.serving.asking import Told
@@ -57,13 +59,24 @@ class Scored:
     Parameters
     ----------
     scores : (q, items) float32; NaN: nobody can say.
-    who : (q,) which of ``sources`` said it.
-    sources : names of the models asked, in order; the last is ``POPULAR``.
+    answer : the model's, with what is behind its scores; None: there is no model.
+    silent : (q,) whom the model cannot answer: they get what is popular now.
     """
 
     scores: Scores
-    who: NDArray[np.int16]
-    sources: tuple[str, ...]
+    answer: Answer | None
+    silent: Mask
+
+    def sources(self, n: int, codes: Codes) -> list[str]:
+        """Return who said the score of each of some items to asker n."""
+        if self.answer is None or self.silent[n]:
+            return [POPULAR] * len(codes)
+        names, source = self.answer.sources, self.answer.source
+        if source is None:
+            return [names[0]] * len(codes)
+        if source.shape[1] == 1:
+            return [names[source[n, 0]]] * len(codes)
+        return [names[at] for at in source[n, codes].tolist()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +111,14 @@ class Work:
 
     def fallback(self, n: int) -> bool:
         """Whether the model could not answer request n, and something simpler did."""
-        return bool(self.said.who[n] > 0) or not self.serving.proposers
+        answer = self.said.answer
+        if answer is None or self.said.silent[n]:
+            return True
+        if answer.source is None or not isinstance(self.serving.model, Fallback):
+            return False
+        listed = self.codes[n][self.codes[n] >= 0]
+        own = answer.source[n, listed] if answer.source.shape[1] > 1 else answer.source[n]
+        return bool((own > 0).all())
 
 
 def worked(serving: Serving, wanted: Sequence[Wanted], told: Told, now: int) -> Work:
@@ -124,26 +144,17 @@ def worked(serving: Serving, wanted: Sequence[Wanted], told: Told, now: int) -> 
 
 
 def scored(serving: Serving, asked: Queries) -> Scored:
-    """Ask each proposer for those whom the ones before it cannot answer."""
-    sources = (*(one.name for one in serving.proposers), POPULAR)
-    who = np.zeros(len(asked), np.int16)
-    scores: Scores | None = None
-    waiting = np.arange(len(asked))
-    for n, proposer in enumerate(serving.proposers):
-        found = proposer.score(asked if n == 0 else asked[waiting])
-        if scores is None:
-            scores = found
-        else:
-            scores[waiting] = found
-        who[waiting] = n
-        waiting = waiting[np.isnan(found).all(axis=1)]
-        if not len(waiting):
-            return Scored(scores, who, sources)
-    if scores is None:
-        scores = np.empty((len(asked), len(asked.items)), np.float32)
-    scores[waiting] = serving.popular
-    who[waiting] = len(serving.proposers)
-    return Scored(scores, who, sources)
+    """Ask the model; whom it cannot answer gets what is popular now."""
+    if serving.model is None:
+        scores = np.tile(serving.popular, (len(asked), 1))
+        return Scored(scores, None, np.ones(len(asked), bool))
+    answer = serving.model.answer(asked)
+    scores, silent = answer.scores, np.isnan(answer.scores[:, 0])  # most rows: no need to look on
+    silent[silent] = np.isnan(scores[silent]).all(axis=1)
+    if silent.any():
+        scores = scores.copy()
+        scores[silent] = serving.popular
+    return Scored(scores, answer, silent)
 
 
 def boosted(serving: Serving, asks: Sequence[Ask], scores: Scores, standing: Standing) -> Scores:
@@ -260,45 +271,42 @@ def _placed(codes: Codes, asks: Sequence[Ask], pins: list[dict[int, int]]) -> Co
 def listed(work: Work) -> list[list[Recommended]]:
     """Return the list of each request, with titles and reasons."""
     shelf, lists = work.serving.shelf, []
-    lengths = (work.codes >= 0).sum(axis=1).tolist()
     flat = work.codes[work.codes >= 0]
     ids = iter(shelf.items.values.gather(flat).to_list())
     titles, categories = map(iter, shelf.told(flat))
-    reasons = iter(_reasons(work))
-    for n, (one, length) in enumerate(zip(work.wanted, lengths, strict=True)):
-        source = work.said.sources[work.said.who[n]]
-        codes, pinned = work.codes[n, :length], work.pins[n].values()
-        made = []
-        for place, (code, score) in enumerate(zip(codes.tolist(), work.values[n, codes].tolist())):
-            made.append(
+    for n, one in enumerate(work.wanted):
+        codes, pinned = work.codes[n][work.codes[n] >= 0], work.pins[n].values()
+        rows = zip(
+            codes.tolist(),
+            work.values[n, codes].tolist(),
+            work.said.sources(n, codes),
+            _reasons(work, n, codes),
+            strict=True,
+        )
+        lists.append(
+            [
                 Recommended(
                     item_id=next(ids),
-                    rank=len(one.met) + place + 1,
+                    rank=rank,
                     score=score if score == score else None,
                     source=PINNED if code in pinned else source,
-                    reason=next(reasons),
+                    reason=reason,
                     title=next(titles),
                     categories=next(categories),
                 )
-            )
-        lists.append(made)
+                for rank, (code, score, source, reason) in enumerate(rows, len(one.met) + 1)
+            ]
+        )
     return lists
 
 
-def _reasons(work: Work) -> list[str | None]:
-    """Return a sentence for each item of each list, None where none was asked for."""
-    reasons: list[str | None] = []
-    proposers = work.serving.proposers
-    for n, one in enumerate(work.wanted):
-        codes = [code for code in work.codes[n].tolist() if code >= 0]
-        who = int(work.said.who[n])
-        if not one.ask.reasons:
-            reasons += [None] * len(codes)
-        elif who == len(proposers):
-            reasons += ["liked by many people"] * len(codes)
-        elif isinstance(model := proposers[who], Explains):
-            query = work.asked[n]
-            reasons += model.answer(query).explain(0, codes).sentences()
-        else:
-            reasons += [f"suggested by {work.said.sources[who]}"] * len(codes)
-    return reasons
+def _reasons(work: Work, n: int, codes: Codes) -> Sequence[str | None]:
+    """Return a sentence for each item of one list, None where none was asked for."""
+    answer = work.said.answer
+    if not work.wanted[n].ask.reasons:
+        return [None] * len(codes)
+    if answer is None or work.said.silent[n]:
+        return ["liked by many people"] * len(codes)
+    if answer.behind.tell is None:
+        return [f"suggested by {name}" for name in work.said.sources(n, codes)]
+    return answer.explain(n, codes).sentences()

@@ -10,7 +10,8 @@ import polars as pl
 
 from penchant.explanations import Explanation
 from penchant.kernels.topk import top_k
-from penchant.recommender import Explains, Recommender
+from penchant.models.hybrid import Fallback
+from penchant.recommender import Recommender
 from penchant.serving.facts import Mask
 from penchant.serving.recommending import Work
 from penchant.serving.shapes import Because, Explained, Filters, Stage
@@ -188,11 +189,10 @@ def _because(work: Work, told: Explanation) -> list[Because]:
 
 
 def _explanation(work: Work, code: int) -> Explanation | None:
-    who = int(work.said.who[0])
-    if who == len(work.serving.proposers):
+    answer = work.said.answer
+    if answer is None or work.said.silent[0] or answer.behind.tell is None:
         return None
-    model = work.serving.proposers[who]
-    return model.explain(work.asked, code) if isinstance(model, Explains) else None
+    return answer.explain(0, [code])[0]
 
 
 def _stages(work: Work, code: int, now: int) -> list[Stage]:
@@ -219,7 +219,7 @@ def _known(work: Work, code: int) -> Stage:
 
 
 def _retrieved(work: Work, code: int, now: int) -> Stage:
-    score, source = work.said.scores[0, code], work.said.sources[work.said.who[0]]
+    score, source = work.said.scores[0, code], _source(work, code)
     if np.isnan(score) and code not in work.pins[0].values():
         return Stage(stage="retrieve", kept=False, why=f"{source} cannot say anything about it")
     return Stage(stage="retrieve", kept=True, why=f"{source} gives it {score:.4g}")
@@ -292,8 +292,7 @@ def trace(work: Work, now: int, *, top: int = 20) -> Trace:
     ----------
     top : how many of each part's best items to tell.
     """
-    shelf, who = work.serving.shelf, int(work.said.who[0])
-    parts = _parts(work, who)
+    shelf, parts = work.serving.shelf, _parts(work)
     scores = [part.score(work.asked)[0] for _, _, part in parts]
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, bool)
     tops = [top_k(row[None], min(top, len(shelf)), *nothing)[0][0] for row in scores]
@@ -307,7 +306,7 @@ def trace(work: Work, now: int, *, top: int = 20) -> Trace:
     ranks = {code: rank for rank, code in enumerate(listed.tolist(), 1)}
     return Trace(
         model=work.serving.version,
-        source=work.said.sources[who],
+        source=_source(work, 0),
         fallback=work.fallback(0),
         proposed=[
             Proposed(name, weight, [ids[c] for c in best.tolist() if c >= 0])
@@ -330,11 +329,17 @@ def trace(work: Work, now: int, *, top: int = 20) -> Trace:
     )
 
 
-def _parts(work: Work, who: int) -> list[tuple[str, float | None, Recommender]]:
+def _source(work: Work, code: int) -> str:
+    return work.said.sources(0, np.array([code], np.int32))[0]
+
+
+def _parts(work: Work) -> list[tuple[str, float | None, Recommender]]:
     """Return name, weight and model of each part of whoever answered."""
-    if who == len(work.serving.proposers):
+    answer, model = work.said.answer, work.serving.model
+    if answer is None or model is None or work.said.silent[0]:
         return []
-    model = work.serving.proposers[who]
+    if isinstance(model, Fallback) and answer.source is not None:
+        model = model.parts_[answer.source[0, 0]]
     parts = getattr(model, "parts_", None)
     if parts is None:
         return [(model.name, None, model)]

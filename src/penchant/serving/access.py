@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,9 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
+from penchant.errors import near
 from penchant.serving.failures import Refusal
 from penchant.serving.limits import Buckets
 from penchant.serving.moments import clock
@@ -112,6 +114,7 @@ class Access:
         self.keys = Keyring(store)
         self._seconds = seconds
         self._buckets = Buckets()
+        self._queries: dict[BaseRouteHandler, frozenset[str] | None] = {}
 
     def close(self) -> None:
         """End what looks after keys."""
@@ -139,6 +142,8 @@ class Access:
             self._check_origin(connection)
             if method != "DELETE" and not options.get("form"):
                 _check_type(connection.headers.get("content-type", ""))
+        if scope["query_string"]:
+            self._check_query(connection)
         needed = options.get("scope", "admin")
         if needed is not None:
             await self.check(connection, needed)
@@ -190,6 +195,16 @@ class Access:
                 "foreign_origin",
                 f"Pages of {origin[:100]!r} may not write here (penchant serve --cors allows it).",
             )
+
+    def _check_query(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        handler = connection.route_handler
+        if handler not in self._queries:
+            self._queries[handler] = _queries(handler)
+        known = self._queries[handler]
+        for name in connection.query_params:
+            if known is not None and name not in known:
+                told = f"There is no parameter {name[:40]!r}.{near(name, known)}"
+                raise Refusal("invalid", told, path=f"query.{name[:40]}")
 
     def _limit(self, caller: str, per_second: float | None) -> None:
         if per_second is None:
@@ -294,7 +309,13 @@ def _unauthorised(code: str, message: str) -> Refusal:
     return Refusal(code, message, headers={"WWW-Authenticate": 'Bearer realm="penchant"'})
 
 
-def scope_of(handler: BaseRouteHandler) -> str | None:
-    """Return the scope that a route needs; None: it is for everyone."""
-    scope: str | None = handler.opt.get("scope", "admin")
-    return scope
+def _queries(handler: BaseRouteHandler) -> frozenset[str] | None:
+    """Return the parameters that a route may be asked with; None: it is no route for clients."""
+    if not isinstance(handler, HTTPRouteHandler) or not handler.resolve_include_in_schema():
+        return None
+    inside = {"data", "request", *re.findall(r"{(\w+)", "".join(handler.paths))}
+    return frozenset(
+        getattr(field.kwarg_definition, "query", None) or name
+        for name, field in handler.parsed_fn_signature.parameters.items()
+        if name not in inside
+    )

@@ -99,11 +99,11 @@ class Body:
             message = cast(HTTPReceiveMessage, await self._receive())
             if message["type"] == "http.disconnect":
                 return message
-            parts.append(message["body"])
-            size += len(message["body"])
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
             if size > self._most:
                 raise self._too_large()
-            if not message["more_body"]:
+            if not message.get("more_body", False):
                 return {"type": "http.request", "body": b"".join(parts), "more_body": False}
 
     def _too_large(self) -> Refusal:

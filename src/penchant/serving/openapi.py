@@ -34,6 +34,8 @@ BOUNDS = {
     "lt": "exclusiveMaximum",
     "min_length": "minLength",
     "max_length": "maxLength",
+    "min_items": "minItems",
+    "max_items": "maxItems",
     "pattern": "pattern",
 }
 """Litestar's words for limits, and JSON Schema's."""
@@ -164,6 +166,7 @@ def _parameter(name: str, field: FieldDefinition, inside: bool) -> dict[str, Any
         found = {ours: getattr(limits, theirs) for theirs, ours in BOUNDS.items()}
         # Null is how a parameter is left out, and cannot be written in a query.
         schema = _without_null(schema) | {k: v for k, v in found.items() if v is not None}
+        schema |= limits.schema_extra or {}
         told = limits.description
         name = limits.query or name
     if field.has_default and field.default is not None:

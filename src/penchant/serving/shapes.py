@@ -11,7 +11,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-Id = Annotated[str, Meta(min_length=1, max_length=256, description="1 to 256 characters")]
+# Checked where ids are cleaned, with a better message; here for whoever reads the description.
+PLAIN = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+$"}
+Id = Annotated[
+    str,
+    Meta(min_length=1, max_length=256, description="1 to 256 characters", extra_json_schema=PLAIN),
+]
 Time = str | int | float
 Ids = Annotated[list[Id], Meta(max_length=1000)]
 Facts = Annotated[dict[str, Any], Meta(description="a JSON object, up to 16 kB")]

@@ -100,15 +100,14 @@ def _histories(
 ) -> Histories:
     if not item:
         return Histories.empty(people)
-    kinds: dict[str, int] = {}
-    kind_codes = [kinds.setdefault(one, len(kinds)) for one in kind]
-    codes = shelf.items.encode(item)
+    kinds = {one: n for n, one in enumerate(dict.fromkeys(kind))}
+    codes = shelf.items.places(item)
     known = codes >= 0
     return Histories.of(
         np.array(who, np.int32)[known],
         codes[known],
         people=people,
-        kind=np.array(kind_codes, np.int16)[known],
+        kind=np.fromiter(map(kinds.__getitem__, kind), np.int16, len(kind))[known],
         value=np.array(value, np.float32)[known],
         time=np.array(time, np.int64)[known],
         kinds=tuple(kinds),

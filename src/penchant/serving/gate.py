@@ -79,7 +79,7 @@ def quality(found: Evaluation, held: str, limits: Limits) -> Iterator[Check]:
     held : how the model in use was measured, in words.
     """
     if IN_USE in found.models:
-        yield _not_below(found, IN_USE, f"the model in use, {held},", limits.margin)
+        yield _not_below(found, IN_USE, f"the model in use ({held})", limits.margin)
         yield _covers(found, limits.coverage)
     yield _not_below(found, POPULARITY, "popularity", limits.margin)
 
@@ -95,7 +95,7 @@ def _not_below(found: Evaluation, other: str, called: str, margin: float) -> Che
     return Check(
         f"not below {other}",
         not worse,
-        f"NDCG@{K} is {new:.4f}, that of {called} {old:.4f}, of {len(found.asked):,} people; "
+        f"Over {len(found.asked):,} people NDCG@{K} is {new:.4f}, against {old:.4f} of {called}; "
         f"person by person {_interval(apart)}: {verdict}.",
     )
 

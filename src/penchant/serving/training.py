@@ -35,7 +35,7 @@ from penchant.serving.moments import SECOND, clock
 from penchant.store.erasure import settle
 from penchant.store.registry import Model
 from penchant.store.store import Store
-from penchant.store.trainings import LEASE, Ended
+from penchant.store.trainings import LEASE
 
 FEEDBACK = Feedback(weights={"view": 1, "click": 1, "cart": 3, "purchase": 5})
 """What an event weighs by default; kinds not named weigh 1, "hide" 0."""
@@ -83,6 +83,11 @@ class Result:
     def accepted(self) -> bool:
         """Whether it passed the gate."""
         return self.model.state == "accepted"
+
+    @property
+    def refused_for(self) -> tuple[str, ...]:
+        """The reasons why it was refused."""
+        return tuple(check.reason for check in self.gate if not check.passed)
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -178,7 +183,7 @@ def train(
     by : who trains, for the record.
     run : the number of a training that has begun (see ``Trainings.begin``); by default one begins.
     kept : how many accepted models keep their files (see ``retire``).
-    known : classes of your own that the model in use may be of.
+    known : classes of your own that the models may be of, as the service knows them.
     on_step : called as each step begins.
 
     Raises
@@ -205,11 +210,16 @@ def train(
         if use:
             store.models.promote(row.version, by=by, expected=read.version or "", now=now)
         retire(store, kept)
-        said = " ".join(check.reason for check in checks if not check.passed)
-        state: Ended = "refused" if said else "accepted"
-        store.trainings.end(number, state, now=clock(), version=row.version, reason=said or None)
+        result = Result(row, use, tuple(checks), found)
+        store.trainings.end(
+            number,
+            "accepted" if result.accepted else "refused",
+            now=clock(),
+            version=row.version,
+            reason=" ".join(result.refused_for) or None,
+        )
         settle(store, now=clock())  # whoever was erased may be in no model now
-    return Result(row, use, tuple(checks), found)
+    return result
 
 
 def described(model: Recommender) -> str:
@@ -272,7 +282,7 @@ def leased(store: Store, run: int | None, *, by: str, now: int) -> Iterator[int]
 def why(error: BaseException) -> str:
     """Return why a training failed, in words for people."""
     if isinstance(error, MemoryError):
-        return "it needed more memory than it was given"
+        return "it needed more memory than there was"
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return "it was stopped"
     return str(error) if isinstance(error, PenchantError) else f"{type(error).__name__}: {error}"
@@ -358,7 +368,7 @@ def _sound(
     asked = read.data.queries()[some]
     artifact.save(final, path, position=read.position)
     try:
-        loaded = artifact.load(path, known=(*known, type(final)))
+        loaded = artifact.load(path, known=known)
         gate.same_answers(final, loaded, asked)
     except BadArtifact as e:
         yield Check("read back", False, f"{e}.")

@@ -22,7 +22,7 @@ import psycopg
 PATIENCE = 120
 """Seconds, on a machine where much else is going on."""
 
-SETTINGS = ["-clisten_addresses=", "-cfsync=off", "-csynchronous_commit=off", "-cwal_level=minimal",
+SETTINGS = ["-clisten_addresses=", "-cfsync=off", "-cwal_level=minimal",
             "-cmax_wal_senders=0", "-cfull_page_writes=off", "-cshared_buffers=32MB"]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 from penchant.errors import BadParameter, Conflict, UnknownId
 from penchant.store.catalogue import User
 from penchant.store.daily import KNOWN_AS, uncount
-from penchant.store.engine import Turns
+from penchant.store.engine import PATIENCE, Turns
 from penchant.store.log import clean_id, made_id, tombstone
 from penchant.store.numbers import bump
 from penchant.store.schema import (
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 BATCH = 1000
 """Rows that an export reads at a time."""
 
-PATIENCE = 5000
-"""Milliseconds for which an erasure waits for others to finish reading SQLite's journal."""
+READERS = 5000
+"""Milliseconds for which ``scrub`` waits for others to finish reading SQLite's journal."""
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,8 +155,9 @@ def erase(store: Store, user_id: str, *, now: int) -> Erasure:
 
     Events, recommendations, attributes and merges are deleted at once, daily counts reduced by what
     had been counted, and every worker hears of it. The events sent again are answered "erased";
-    others that come later under the same id are a new beginning. Models that could have learned
-    from the user are deleted by ``settle``; the erasure is complete when none is left.
+    others that come later under the same id are a new beginning. What takes longer is done by
+    ``settle``, to be called soon: models that could have learned from the user, and what deleting
+    leaves in the files of SQLite. The erasure is complete when that is gone too.
 
     Somebody unknown is erased at once, which is noted as well. Erasing the same user again, with
     nothing new to erase, returns what the last time returned, as far as it has come.
@@ -180,9 +181,9 @@ def erase(store: Store, user_id: str, *, now: int) -> Erasure:
             "position": found.first,
             "events": found.events,
             "recommendations": found.recommendations,
+            "completed": None if found.anything else now,
         }
         connection.execute(insert(erasures).values(row))
-    _complete(store, now)
     return erasure(store, str(row["erasure_id"]))
 
 
@@ -205,8 +206,9 @@ def erasure(store: Store, erasure_id: str) -> Erasure:
 def settle(store: Store, *, now: int) -> list[str]:
     """Delete models that learned from people erased since, and complete erasures.
 
-    The one in use stays until another has been promoted. Call it after each promotion, when a
-    training has ended in whatever way, and now and then.
+    The one in use stays until another has been promoted. Call it after each erasure, after each
+    promotion, when a training has ended in whatever way, and now and then. With no erasure to
+    complete it costs nothing.
 
     Returns
     -------
@@ -245,23 +247,23 @@ def outdated(store: Store) -> int | None:
 
 
 def scrub(store: Store) -> bool:
-    """Empty SQLite's journal, which holds pages as they were; return whether nobody was in the way.
+    """Overwrite what was deleted in the files of SQLite; return whether nobody was in the way.
 
-    Deleted rows themselves are overwritten as they are deleted (``PRAGMA secure_delete``). On
-    PostgreSQL there is nothing to do here: see docs/service/privacy.md about VACUUM.
+    Deleting leaves bytes behind: in free pages, in the gaps of pages that were split, in the
+    journal. ``PRAGMA secure_delete`` reaches the first only; so the file is written anew and the
+    journal emptied. Reading goes on meanwhile, writing waits: a second for each million events.
+    On PostgreSQL there is nothing to do here: see docs/service/privacy.md about VACUUM.
     """
     if store.kind != "sqlite":
         return True
-    raw = store.engine.raw_connection()
-    try:
+    turns = Turns(Path(str(store.engine.url.database)))
+    with turns.held(), closing(store.engine.raw_connection()) as raw:  # no further writer begins
         cursor = raw.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {PATIENCE}")
-        with Turns(Path(str(store.engine.url.database))).held():  # no further writer begins
-            blocked = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        cursor.execute("PRAGMA busy_timeout = 0")
-        return not blocked
-    finally:
-        raw.close()
+        cursor.execute("VACUUM")
+        cursor.execute(f"PRAGMA busy_timeout = {READERS}")
+        blocked = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
+    return not blocked
 
 
 def _complete(store: Store, now: int) -> None:

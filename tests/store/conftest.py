@@ -78,6 +78,17 @@ def store_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iter
         yield from copied(request.getfixturevalue("postgresql"), TEMPLATE)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def other_url(
+    request: pytest.FixtureRequest, sqlite_template: Path, tmp_path: Path
+) -> Iterator[str]:
+    """The address of a second empty store, on the same database as the first or on the other."""
+    if request.param == "sqlite":
+        yield str(shutil.copy(sqlite_template, tmp_path / "other.db"))
+    else:
+        yield from copied(request.getfixturevalue("postgresql"), TEMPLATE)
+
+
 def copied(server: Server, template: str) -> Iterator[str]:
     """Yield the address of a copy of a database, and drop it."""
     name = f"store_{next(numbered)}"

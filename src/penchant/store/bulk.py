@@ -85,7 +85,7 @@ def load(store: Store, rows: pl.DataFrame, *, now: int, on_rows: OnRows | None =
                 start = 0
             else:
                 _first(store, connection, rows[:start], done, said)
-    for part in _turns(rows[start:]):
+    for part in turns(rows[start:]):
         with store.writing() as connection:
             _put(store, connection, part, done)
         start += len(part)
@@ -96,7 +96,7 @@ def load(store: Store, rows: pl.DataFrame, *, now: int, on_rows: OnRows | None =
     return done
 
 
-def _turns(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def turns(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Cut rows so that each part takes about ``TURN`` between two calls."""
     at, size = 0, 2_000
     while at < len(rows):

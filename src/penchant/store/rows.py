@@ -46,8 +46,11 @@ def copy_postgresql(raw: Any, table: str, rows: pl.DataFrame) -> None:
     raw : the driver's connection, in a transaction.
     rows : columns as in the table.
     """
-    bits = [c.name for c in rows if c.dtype == pl.Binary]
-    text = rows.with_columns("\\x" + pl.col(bits).bin.encode("hex")) if bits else rows
+    bits = (pl.col(column.name) for column in rows if column.dtype == pl.Binary)
+    text = rows.with_columns(
+        pl.concat_str(pl.lit("\\x"), one.bin.encode("hex")).alias(one.meta.output_name())
+        for one in bits
+    )
     # Text is quoted and null is not, by which COPY tells it from an empty text.
     lines = text.write_csv(include_header=False, quote_style="non_numeric")
     into = f"COPY {table} ({_listed(rows.columns)}) FROM STDIN (FORMAT csv)"

@@ -115,7 +115,7 @@ async def sign_in(request: Visit, data: Form) -> Redirect:
     answer = Redirect("/", status_code=303)
     if user and "session" in request.cookies:
         await request.app.state.service.merge(request.cookies["session"], user)
-        answer.set_cookie(Cookie("user", user, httponly=True, samesite="lax"))
+        answer.set_cookie(Cookie("user", value=user, httponly=True, samesite="lax"))
     return answer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar.types import ControllerRouterHandler
 
 from penchant.serving.meters import Meters
-from penchant.serving.pages import models, overview, stored, trying
+from penchant.serving.pages import models, overview, pipeline, stored, trying
 from penchant.serving.pages.site import Site
 from penchant.serving.service import Service
 
@@ -17,6 +17,7 @@ def handlers(service: Service, meters: Meters) -> list[ControllerRouterHandler]:
         *site.handlers(),
         *trying.handlers(site),
         *overview.handlers(site, overview.Past(meters)),
+        *pipeline.handlers(site),
         *models.handlers(site),
         *stored.handlers(site),
     ]

@@ -88,20 +88,24 @@ class Site:
             if key is None:
                 told = "This key is unknown, revoked or expired."
                 return self.page(request, "signin.html", 401, next=onto, trouble=told)
-            kept = Cookie(COOKIE, secret, httponly=True, samesite="strict", path="/")
-            kept.secure = request.url.scheme == "https"
-            return Redirect(onto, status_code=303, cookies=[kept])
+            secure = request.url.scheme == "https"
+            return _keeping(Redirect(onto, status_code=303), secret, secure=secure)
 
         @post("/signout", scope=None, form=True, include_in_schema=False)
         async def sign_out(request: Visit) -> Redirect:
-            gone = Cookie(COOKIE, "", max_age=0, httponly=True, samesite="strict", path="/")
-            return Redirect("/signin", status_code=303, cookies=[gone])
+            return _keeping(Redirect("/signin", status_code=303), "", max_age=0)
 
         static = create_static_files_router(
             "/static", [UI / "static"], opt={"scope": None}, include_in_schema=False,
             cache_control=None,
         )  # fmt: skip
         return [sign_in_page, sign_in, sign_out, static]
+
+
+def _keeping(answer: Redirect, secret: str, **options: Any) -> Redirect:
+    """Have the browser keep a key, where no script reads it and for requests of our pages alone."""
+    answer.set_cookie(Cookie(COOKIE, value=secret, httponly=True, samesite="strict", **options))
+    return answer
 
 
 def _own(onto: str) -> str:

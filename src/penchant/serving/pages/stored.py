@@ -13,7 +13,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from penchant.errors import PenchantError
-from penchant.recommender import Similar
 from penchant.serving.pages.site import Site, Visit, number, pages, serving_now, told
 from penchant.serving.service import Service
 from penchant.store import erasure
@@ -73,7 +72,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
             raise NotFoundException(f"There is no item {item_id!r}.")
         return site.page(
             request, "data_item.html", tab="items", item=found, facts=_facts(found),
-            alike=await asyncio.to_thread(_alike, service, item_id),
+            alike=await _alike(service, item_id),
         )  # fmt: skip
 
     @get("/data/users/{user_id:str}", scope="admin", include_in_schema=False)
@@ -138,21 +137,11 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _alike(service: Service, item_id: str) -> list[dict[str, str]]:
-    serving = serving_now(service)
-    model = next((one for one in serving.proposers if isinstance(one, Similar)), None)
-    if model is None:
-        return []
-    try:
-        ids = model.similar([item_id], 8).ids()[0]
-    except PenchantError:  # the model has not met it
-        return []
-    shelf = serving.shelf
-    known = [one for one in ids if len(shelf.known([one]))]
-    titles = shelf.titles.gather(shelf.known(known)).to_list()
+async def _alike(service: Service, item_id: str) -> list[dict[str, str]]:
+    found = await service.similar(item_id, 8, None)
     return [
-        {"href": f"/data/items/{quote(one, safe='')}", "title": title or one}
-        for one, title in zip(known, titles, strict=True)
+        {"href": f"/data/items/{quote(one.item_id, safe='')}", "title": one.title or one.item_id}
+        for one in found.items
     ]
 
 

@@ -1,4 +1,4 @@
-"""A small shop whose people like one of four groups of items, and models that are not fit for it."""
+"""A small shop whose people like one of four groups of items, and models unfit for it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,16 @@ FEW = Limits(people=20)
 
 def stock(store: Store) -> None:
     """Put the items; item n is of group n % 4."""
-    rows = [Item(item_id=f"i{n}", title=f"Thing {n}", categories=[f"g{n % GROUPS}"]) for n in range(ITEMS)]
+    rows = [
+        Item(item_id=f"i{n}", title=f"Thing {n}", categories=[f"g{n % GROUPS}"])
+        for n in range(ITEMS)
+    ]
     store.items.put(rows, now=NOW)
 
 
-def act(store: Store, day: int, each: int = 4, *, noise: bool = False, people: int = PEOPLE) -> None:
+def act(
+    store: Store, day: int, each: int = 4, *, noise: bool = False, people: int = PEOPLE
+) -> None:
     """Let everyone do something with items that are new to them, at any time of a day.
 
     Person n likes group n % 4; with ``noise`` all they do is random.
@@ -39,9 +44,7 @@ def act(store: Store, day: int, each: int = 4, *, noise: bool = False, people: i
     met = {user: set(rows["item"]) for (user,), rows in past.group_by("user")}
     events = []
     for person in range(people):
-        mine = [
-            f"i{n}" for n in range(ITEMS) if noise or n % GROUPS == person % GROUPS
-        ]
+        mine = [f"i{n}" for n in range(ITEMS) if noise or n % GROUPS == person % GROUPS]
         left = sorted(set(mine) - met.get(f"up{person}", set()))
         events += [
             Event(f"e{day}-{person}-{n}", f"up{person}", None, str(item), "view", None,

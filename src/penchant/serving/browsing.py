@@ -123,7 +123,7 @@ def _ranked(
     """Return the first k of those that may be shown."""
     kept = np.flatnonzero((codes >= 0) & may[np.maximum(codes, 0)])[:k]
     some = codes[kept]
-    ids = serving.shelf.items.values.gather(some).to_list()
+    ids = serving.shelf.ids(some)
     rows = zip(ids, scores[kept].tolist(), *serving.shelf.told(some), strict=True)
     return Ranked(
         model=serving.version,

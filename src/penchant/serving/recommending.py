@@ -272,7 +272,7 @@ def listed(work: Work) -> list[list[Recommended]]:
     """Return the list of each request, with titles and reasons."""
     shelf, lists = work.serving.shelf, []
     flat = work.codes[work.codes >= 0]
-    ids = iter(shelf.items.values.gather(flat).to_list())
+    ids = iter(shelf.ids(flat))
     titles, categories = map(iter, shelf.told(flat))
     for n, one in enumerate(work.wanted):
         codes, pinned = work.codes[n][work.codes[n] >= 0], work.pins[n].values()

@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from threadpoolctl import threadpool_limits
+
 from penchant.errors import BadParameter, MissingExtra
 
 if TYPE_CHECKING:
@@ -97,8 +99,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
                 "127.0.0.1"
             )
     port = _free(settings.host, settings.port)
-    # A worker's threads are for requests; and each starts afresh, whatever this process has done.
-    os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
+    # Each worker starts afresh, whatever this process has done.
     multiprocessing.set_start_method("spawn", force=True)
     server = Server(
         "penchant",
@@ -134,6 +135,8 @@ def application(settings: Settings) -> Litestar:
     from penchant.serving.app import create_app
 
     sys.setswitchinterval(0.0005)  # so that the thread that reads requests is not kept waiting
+    os.environ["PENCHANT_THREADS"] = "1"  # requests share the cores, not the loops within one
+    threadpool_limits(1)
     store = Store.open(settings.store, models=settings.models)
     return create_app(store, policy=settings.policy, meters=Meters(settings.run))
 

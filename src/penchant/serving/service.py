@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -76,9 +77,11 @@ class Service:
         self.writer = Writer(store)
         self._batcher = Batcher(self._lists)
         self._counts = browsing.Counts(store)
+        self._closing = threading.Event()
 
     def close(self) -> None:
         """Finish what was begun."""
+        self._closing.set()
         self._batcher.close()
         self.writer.close()
 
@@ -170,7 +173,7 @@ class Service:
         now = self.now()
         self.live.current(self.store.numbers(), now)
         counted = False
-        while daily.count_up(self.store):
+        while not self._closing.is_set() and daily.count_up(self.store):
             counted = True
         if count or (counted and not self.live.counted):
             self.live.count(now)

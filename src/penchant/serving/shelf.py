@@ -15,6 +15,7 @@ from penchant.ids import IdMap
 from penchant.kernels.csr import CSR
 from penchant.serving.facts import Codes, Facts, Mask
 from penchant.serving.shapes import Filters
+from penchant.serving.texts import Texts
 from penchant.store.catalogue import Item
 
 ALWAYS = np.iinfo(np.int64).max
@@ -168,13 +169,26 @@ class Shelf:
             found.append(("items", only))
         return found[1:] or found
 
+    def ids(self, codes: Codes) -> list[str]:
+        """Return the ids of codes."""
+        return self._ids.at(codes)
+
     def told(self, codes: Codes) -> tuple[list[str | None], list[list[str]]]:
         """Return title and categories of each code; of -1 nothing."""
-        at = pl.Series(codes, dtype=pl.Int32)
-        if (codes < 0).any():
-            at = at.set(at < 0, None)
-        categories = self.categories.gather(at).to_list()
-        return self.titles.gather(at).to_list(), [_categories(one or "[]") for one in categories]
+        titles = [title or None for title in self._titles.at(codes)]
+        return titles, [_listed(one or "[]") for one in self._categories.at(codes)]
+
+    @cached_property
+    def _ids(self) -> Texts:
+        return Texts.of(self.items.values)
+
+    @cached_property
+    def _titles(self) -> Texts:
+        return Texts.of(self.titles)
+
+    @cached_property
+    def _categories(self) -> Texts:
+        return Texts.of(self.categories)
 
     def known(self, ids: Sequence[str]) -> Codes:
         """Return the codes of those ids that are here."""
@@ -182,4 +196,4 @@ class Shelf:
         return codes[codes >= 0]
 
 
-_categories = msgspec.json.Decoder(list[str]).decode
+_listed = msgspec.json.Decoder(list[str]).decode

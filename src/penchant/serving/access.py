@@ -244,12 +244,14 @@ def strictly(body: bytes, shape: Any) -> Any:
     Raises
     ------
     msgspec.DecodeError, msgspec.ValidationError : no JSON; another shape.
-    Refusal : nested too deeply to be read.
+    Refusal : not UTF-8, or nested too deeply to be read.
     """
     try:
         return _decoder(shape).decode(body)
     except RecursionError:
         raise Refusal("bad_json", "The body is nested too deeply to be read.", path="$") from None
+    except UnicodeDecodeError as e:
+        raise Refusal("bad_json", f"The body is not UTF-8: {e.reason}.", path="$") from None
 
 
 def local(host: str) -> bool:

@@ -68,7 +68,7 @@ class Door:
                 "headers_too_large",
                 f"The headers take {size:,} bytes; up to {self._policy.headers:,} are read.",
             )
-        raw = scope["raw_path"]
+        raw = scope["raw_path"].partition(b"?")[0]  # some servers leave the query in it
         if b"//" in raw:
             return Refusal("not_found", "The path has an empty part: is an id missing?")
         if b"%" in raw:

@@ -10,6 +10,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
@@ -130,7 +131,9 @@ def _from_litestar(error: Exception) -> Refusal:
     error = cast(HTTPException, error)
     status, headers = error.status_code, dict(error.headers or {})
     if status == 404:
-        return Refusal("not_found", "There is nothing at this path; see /openapi.json.")
+        routed = error.detail != HTTPStatus.NOT_FOUND.phrase
+        nothing = "There is nothing at this path; see /openapi.json."
+        return Refusal("not_found", error.detail if routed else nothing)
     if status == 405:
         allowed = headers.get("allow", "")
         return Refusal(

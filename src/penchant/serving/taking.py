@@ -22,6 +22,9 @@ MOST = 10_000
 LARGEST = 16_384
 """Bytes of an event's context, and of its properties."""
 
+DEEPEST = 32
+"""Levels of objects and lists in each: whoever reads them later must not run out of stack."""
+
 IMPRESSION = "impression"
 
 REFUSED = {
@@ -85,6 +88,8 @@ def taken(body: bytes, now: int) -> Taken:
         rows = _batch.decode(body).events
     except msgspec.ValidationError:
         rows = None
+    except RecursionError:
+        raise msgspec.DecodeError("The body is nested too deeply to be read") from None
     if rows is None:
         return _read([body], now, "$")
     if len(rows) > MOST:
@@ -105,6 +110,11 @@ def _read(rows: list[Any], now: int, where: str) -> Taken:
             message = str(e)
             told = message.replace("`$", f"`{at}") if "`$" in message else f"{message} - at `{at}`"
             rejected.append(Rejected(index=place, code="invalid", message=told))
+        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+            rejected.append(Rejected(index=place, code="bad_json", message=f"{at}: {e}"))
+        except RecursionError:
+            told = f"{at} is nested too deeply to be read"
+            rejected.append(Rejected(index=place, code="bad_json", message=told))
     return Taken(events, places, rejected)
 
 
@@ -170,7 +180,18 @@ def _told(field: str, value: Any, read: Callable[[Any], Any]) -> Any:
 def _facts(field: str, given: dict[str, Any] | None) -> str | None:
     if given is None:
         return None
+    if not shallow(given, DEEPEST):
+        raise Refused("invalid", f"{field}: up to {DEEPEST} levels of objects and lists")
     text = _json.encode(given)
     if len(text) > LARGEST:
         raise Refused("too_large", f"{field}: up to {LARGEST:,} bytes of JSON, got {len(text):,}")
     return text.decode()
+
+
+def shallow(value: object, levels: int) -> bool:
+    """Return whether objects and lists are nested in no more than so many levels."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return True
+    return levels > 0 and all(shallow(one, levels - 1) for one in value)

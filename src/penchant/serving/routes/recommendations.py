@@ -58,6 +58,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
     @post(
         "/v1/recommendations",
         operation_id="postRecommendations",
+        fails=(404, 409),  # another model
         status_code=200,
         scope="read",
         tags=["recommendations"],
@@ -110,6 +111,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
     @post(
         "/v1/explain",
         operation_id="postExplanation",
+        fails=(404, 409),  # another model
         status_code=200,
         scope="read",
         tags=["recommendations"],

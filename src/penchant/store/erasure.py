@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BATCH = 1000
 """Rows that an export reads at a time."""
 
-READERS = 5000
+READERS = 1000
 """Milliseconds for which ``scrub`` waits for others to finish reading SQLite's journal."""
 
 
@@ -252,6 +252,8 @@ def scrub(store: Store) -> bool:
     Deleting leaves bytes behind: in free pages, in the gaps of pages that were split, in the
     journal. ``PRAGMA secure_delete`` reaches the first only; so the file is written anew and the
     journal emptied. Reading goes on meanwhile, writing waits: a second for each million events.
+    Who reads for long, such as a training that begins, is in the way.
+
     On PostgreSQL there is nothing to do here: see docs/service/privacy.md about VACUUM.
     """
     if store.kind != "sqlite":
@@ -259,11 +261,19 @@ def scrub(store: Store) -> bool:
     turns = Turns(Path(str(store.engine.url.database)))
     with turns.held(), closing(store.engine.raw_connection()) as raw:  # no further writer begins
         cursor = raw.cursor()
+        if not _emptied(cursor):  # before the long work
+            return False
         cursor.execute("VACUUM")
-        cursor.execute(f"PRAGMA busy_timeout = {READERS}")
-        blocked = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return _emptied(cursor)
+
+
+def _emptied(cursor: Any) -> bool:
+    """Empty SQLite's journal; return whether that could be done."""
+    cursor.execute(f"PRAGMA busy_timeout = {READERS}")
+    try:
+        return not cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
         cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
-    return not blocked
 
 
 def _complete(store: Store, now: int) -> None:

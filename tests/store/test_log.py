@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import subprocess
 import sys
@@ -310,42 +311,47 @@ def test_a_history_is_read_from_its_index_alone(store):
     assert "Seq Scan" not in plan
 
 
-APPENDING = """
+def append_all(store: Store, name: str) -> list[str]:
+    """Append what all append and what nobody else does; return the ids that were accepted."""
+    accepted = []
+    for turn in range(20):
+        names = [f"{who}-{turn}-{n}" for who in ("same", name) for n in range(3)]
+        batch = [Event(one, "uann", None, "i1", "view", None, turn) for one in names]
+        became = store.events.append(batch, now=5)
+        accepted += [one for one, how in zip(names, became) if how == "accepted"]
+    return accepted
+
+
+APPENDING = f"""
 import sys
 from penchant.store.log import Event
 from penchant.store.store import Store
-url, name = sys.argv[1:]
-sys.stdin.readline()
-told = {}
-with Store.open(url) as store:
-    for turn in range(20):
-        batch = [Event(f"{who}-{turn}-{n}", "uann", None, "i1", "view", None, n)
-                 for who in ("same", name) for n in range(3)]
-        for event, became in zip(batch, store.events.append(batch, now=5)):
-            told[event.event_id] = became
-print(*(one for one, became in told.items() if became == "accepted"))
+{inspect.getsource(append_all)}
+with Store.open(sys.argv[1]) as store:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(*append_all(store, sys.argv[2]))
 """
 
 
-def test_processes_append_at_once_and_each_event_is_accepted_once(store):
-    names = ["a", "b", "c"]
-    command = [sys.executable, "-c", APPENDING, store.engine.url.render_as_string(False)]
-    running = [
-        subprocess.Popen([*command, name], stdin=-1, stdout=-1, stderr=-1, text=True)
-        for name in names
-    ]
+def test_processes_append_at_once_and_each_event_is_accepted_once(store, store_url):
+    command = [sys.executable, "-c", APPENDING, store_url]
+    names = ["a", "b"]
+    running = [subprocess.Popen([*command, one], stdin=-1, stdout=-1, text=True) for one in names]
+    for one in running:
+        assert one.stdout.readline() == "ready\n"
     for one in running:
         one.stdin.write("\n")
         one.stdin.flush()
-    told = [one.communicate(timeout=120) for one in running]
-    assert [errors for _, errors in told] == ["", "", ""]
-    accepted = sorted(word for output, _ in told for word in output.split())
-    wanted = [
-        f"{who}-{turn}-{n}" for who in ("same", *names) for turn in range(20) for n in range(3)
-    ]
-    assert accepted == sorted(wanted)
+    accepted = append_all(store, "here")
+    for one in running:
+        accepted += one.communicate(timeout=120)[0].split()
+        assert one.returncode == 0
+    turns = [f"{turn}-{n}" for turn in range(20) for n in range(3)]
+    wanted = [f"{who}-{turn}" for who in ("same", "here", *names) for turn in turns]
+    assert sorted(accepted) == sorted(wanted)
     frame, _ = store.events.read(0, 1000)
-    assert sorted(frame["event_id"]) == accepted
+    assert sorted(frame["event_id"]) == sorted(wanted)
     assert frame["position"].is_sorted()
 
 

@@ -111,7 +111,6 @@ class Turns:
                 connection.execute("BEGIN IMMEDIATE")
                 return
             except sqlite3.OperationalError as error:
-                # The low byte is the error, the rest says where it came from.
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
                 if time.monotonic() > end:
@@ -251,3 +250,24 @@ def unreachable(url: sa.URL, error: BaseException) -> BadStore:
         f"{shown(url)} cannot be reached: {_said(error)}. "
         "Is the server running, does the database exist, and may this user connect?"
     )
+
+
+def broken(url: sa.URL, error: Exception) -> BadStore | None:
+    """Return what to raise when the disk or the server fails; None: it is another kind of error."""
+    original = getattr(error, "orig", None) or error
+    if isinstance(original, sqlite3.Error):
+        # The low byte is the error, the rest says where it came from.
+        if getattr(original, "sqlite_errorcode", 0) & 0xFF not in FAILURES:
+            return None
+        return BadStore(f"{shown(url)} cannot be used: {_said(original)}.")
+    state = getattr(original, "sqlstate", "")  # None: the server said nothing more
+    lost = state is None and type(original).__name__ == "OperationalError"
+    return unreachable(url, original) if lost or (state or "")[:3] in REFUSALS else None
+
+
+FAILURES = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY,
+}  # fmt: skip
+REFUSALS = {"57P", "080", "531", "532", "533"}
+"""Starts of SQLSTATE: shutting down, no connection, the disk, memory or connections used up."""

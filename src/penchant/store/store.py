@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import sqlalchemy as sa
-from sqlalchemy import exc
 
 from penchant.errors import BadStore
 from penchant.store import engine as engines
@@ -131,15 +130,11 @@ class Store:
     @contextmanager
     def _connected(self, engine: sa.Engine) -> Iterator[sa.Connection]:
         try:
-            connection = engine.connect()
-        except exc.OperationalError as error:
-            raise engines.unreachable(self.engine.url, error) from error
-        try:
-            with connection:
+            with engine.connect() as connection:
                 yield connection
-        except exc.DBAPIError as error:
-            if error.connection_invalidated:
-                raise engines.unreachable(self.engine.url, error) from error
+        except Exception as error:
+            if broken := engines.broken(self.engine.url, error):
+                raise broken from error
             raise
 
     def numbers(self, connection: sa.Connection | None = None) -> dict[str, int]:

@@ -257,15 +257,17 @@ LAST = "\U0010ffff"
 
 _ITEMS = select(*(column for column in items.c if column.name != "words"))
 
-# Everyone who has events, one look into the index each: DISTINCT would read all of it.
+# Everyone who has events, one look into the index each: DISTINCT would read all of it, and SQLite
+# goes to the end of a recursion whatever limit stands outside.
 _MET = text("""
-WITH RECURSIVE met(person) AS (
-    SELECT min(person) FROM events WHERE person >= :low AND person > :after AND person <= :high
+WITH RECURSIVE met(person, n) AS (
+    SELECT min(person), 1 FROM events
+    WHERE person >= :low AND person > :after AND person <= :high
     UNION ALL
-    SELECT (SELECT min(person) FROM events WHERE person > met.person AND person <= :high)
-    FROM met WHERE met.person IS NOT NULL
+    SELECT (SELECT min(person) FROM events WHERE person > met.person AND person <= :high), n + 1
+    FROM met WHERE met.person IS NOT NULL AND n < :limit
 )
-SELECT person FROM met WHERE person IS NOT NULL LIMIT :limit
+SELECT person FROM met WHERE person IS NOT NULL
 """)
 
 

@@ -108,11 +108,16 @@ class Access:
     """
 
     def __init__(
-        self, store: Store, policy: Policy, seconds: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        policy: Policy,
+        *,
+        now: Callable[[], int] = clock,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policy = policy
         self.keys = Keyring(store)
-        self._seconds = seconds
+        self._now, self._seconds = now, seconds
         self._buckets = Buckets()
         self._queries: dict[BaseRouteHandler, frozenset[str] | None] = {}
 
@@ -156,7 +161,7 @@ class Access:
         Refusal : no_key, bad_key, scope_missing, foreign_host or too_many_requests.
         """
         known, secret = await self.keys.known(), _secret(connection)
-        key = None if secret is None else matching(known, secret, now=clock())
+        key = None if secret is None else matching(known, secret, now=self._now())
         if key is None:
             self._limit(_address(connection), self.policy.per_second)
             self._check_open(connection, bool(known), secret is not None)
@@ -317,7 +322,7 @@ def _queries(handler: BaseRouteHandler) -> frozenset[str] | None:
         return None
     inside = {"data", "request", *re.findall(r"{(\w+)", "".join(handler.paths))}
     return frozenset(
-        getattr(field.kwarg_definition, "query", None) or name
+        getattr(field.kwarg_definition, "name", None) or name
         for name, field in handler.parsed_fn_signature.parameters.items()
         if name not in inside
     )

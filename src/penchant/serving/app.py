@@ -49,7 +49,7 @@ def create_app(
     meters : where to count, shared with other workers; None: for this process alone.
     """
     service = Service(store, known=known, now=now)
-    access = Access(store, policy or Policy())
+    access = Access(store, policy or Policy(), now=now)
     meters = meters or Meters()
 
     @asynccontextmanager

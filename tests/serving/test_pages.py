@@ -173,7 +173,10 @@ def test_pipeline(page: Page):
     page.get_by_role("button", name="Show the pipeline").click()
     expect(page.get_by_role("heading", name="EASE")).to_be_visible()
     expect(page.get_by_role("heading", name="The list")).to_be_visible()
-    expect(page.locator("li.gone").first).to_contain_text("seen")
+    expect(page.get_by_text(re.compile(r"seen \d"))).to_be_visible()
+    page.get_by_label("Only category").select_option("even")
+    page.get_by_role("button", name="Show the pipeline").click()
+    expect(page.locator("li.gone").first).to_contain_text("filters.categories")
     item = page.locator("[data-follow]").first
     item.hover()
     expect(item).to_have_class(re.compile("follow"))

@@ -290,12 +290,19 @@ def trace(work: Work, now: int, *, top: int = 20) -> Trace:
 
     Parameters
     ----------
-    top : how many of each part's best items to tell.
+    top : how many to tell of each part's best items, without those that have been seen.
     """
     shelf, parts = work.serving.shelf, _parts(work)
     scores = [part.score(work.asked)[0] for _, _, part in parts]
-    nothing = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, bool)
-    tops = [top_k(row[None], min(top, len(shelf)), *nothing)[0][0] for row in scores]
+    # Of a long history the best are all seen: what is proposed besides tells more.
+    indptr, seen = work.asked.already_seen()
+    if work.wanted[0].ask.allow_seen:
+        indptr, seen = np.zeros(2, np.int64), seen[:0]
+    everything = np.zeros(0, bool)
+    tops = [
+        top_k(row[None], min(top, len(shelf)), indptr[:2], seen, everything)[0][0]
+        for row in scores
+    ]
     listed = work.codes[0][work.codes[0] >= 0]
     met = dict.fromkeys(np.concatenate([listed, *tops]).tolist())
     codes = [code for code in met if code >= 0]

@@ -74,7 +74,8 @@ def shown(trace: Trace) -> dict[str, Any]:
     stages.append(
         {
             "name": "Filtered",
-            "said": f"taken out of the catalogue: {out}; of those proposed:",
+            "said": f"taken out of the catalogue: {out}; of those proposed, "
+            + ("these:" if gone else "none."),
             "entries": [{**_entry(one, None, None), "gone": one.fate} for one in gone],
         }
     )
@@ -83,7 +84,7 @@ def shown(trace: Trace) -> dict[str, Any]:
     stages.append(
         {
             "name": "The list",
-            "said": f"from {source}, boosts, variety and pins included",
+            "said": f"from {source}, with boosts, variety and pins",
             "entries": [_moved(one) for one in final],
         }
     )

@@ -13,7 +13,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from penchant.errors import PenchantError
-from penchant.serving.pages.site import Site, Visit, number, pages, serving_now, told
+from penchant.serving.pages.site import Site, Visit, pages, serving_now, told
+from penchant.serving.routes.parameters import ItemId, UserId
 from penchant.serving.service import Service
 from penchant.store import erasure
 from penchant.store.catalogue import Item
@@ -65,7 +66,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         )  # fmt: skip
 
     @get("/data/items/{item_id:str}", scope="admin", include_in_schema=False)
-    async def item(request: Visit, item_id: str) -> Response[str]:
+    async def item(request: Visit, item_id: ItemId) -> Response[str]:
         item_id = request.path_params["item_id"]
         found = await asyncio.to_thread(store.items.get, item_id)
         if found is None:
@@ -76,7 +77,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         )  # fmt: skip
 
     @get("/data/users/{user_id:str}", scope="admin", include_in_schema=False)
-    async def user(request: Visit, user_id: str) -> Response[str]:
+    async def user(request: Visit, user_id: UserId) -> Response[str]:
         user_id = request.path_params["user_id"]
         erased = _told(request.query_params.get("erased"), service)
         shown = await asyncio.to_thread(_person, service, user_id)
@@ -93,7 +94,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         "/data/users/{user_id:str}/erase", scope="admin", form=True, status_code=303,
         include_in_schema=False,
     )  # fmt: skip
-    async def erase(request: Visit, user_id: str) -> Response[Any]:
+    async def erase(request: Visit, user_id: UserId) -> Response[Any]:
         user_id = request.path_params["user_id"]
         here = f"/data/users/{quote(user_id, safe='')}"
         if str((await request.form()).get("typed", "")) != user_id:
@@ -186,7 +187,7 @@ def _person(service: Service, user_id: str) -> dict[str, Any] | None:
                 "time": told(one.time),
                 "kind": one.kind,
                 "title": titled([one.item_id])[0] if one.item_id else "",
-                "value": "" if one.value is None else number(one.value),
+                "value": "" if one.value is None else f"{one.value:g}",
                 "session": one.session_id,
             }
             for one in events

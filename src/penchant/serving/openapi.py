@@ -168,7 +168,7 @@ def _parameter(name: str, field: FieldDefinition, inside: bool) -> dict[str, Any
         schema = _without_null(schema) | {k: v for k, v in found.items() if v is not None}
         schema |= limits.schema_extra or {}
         told = limits.description
-        name = limits.query or name
+        name = limits.name or name
     if field.has_default and field.default is not None:
         schema["default"] = field.default
     made = {

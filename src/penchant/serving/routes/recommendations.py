@@ -6,21 +6,24 @@ from typing import Annotated, Any
 
 from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import JSONBody, Parameter
+from litestar.params import JSONBody, QueryParameter
 
 from penchant.serving.failures import Refusal
 from penchant.serving.routes.parameters import Cursor, ItemId
 from penchant.serving.service import Service
 from penchant.serving.shapes import Ask, ExplainAsk, Explained, Filters, Listed, Ranked, Valid
 
-Some = Annotated[str | None, Parameter(min_length=1, max_length=256)]
-Asked = Annotated[str, Parameter(query="item_id", min_length=1, max_length=256)]
-Length = Annotated[int, Parameter(ge=1, le=100, description="items of a list")]
-Days = Annotated[int, Parameter(ge=1, le=3650, description="days that count, today included")]
+Some = Annotated[str | None, QueryParameter(min_length=1, max_length=256)]
+Asked = Annotated[str, QueryParameter(name="item_id", min_length=1, max_length=256)]
+Length = Annotated[int, QueryParameter(ge=1, le=100, description="items of a list")]
+Days = Annotated[int, QueryParameter(ge=1, le=3650, description="days that count, today included")]
 Categories = Annotated[
-    list[str] | None, Parameter(query="category", max_items=100, description="any of these")
+    list[str] | None, QueryParameter(name="category", max_items=100, description="any of these")
 ]
-Variety = Annotated[float, Parameter(ge=0, le=1, description="0: none, 1: as varied as can be")]
+Flag = Annotated[bool, QueryParameter()]
+Variety = Annotated[
+    float, QueryParameter(ge=0, le=1, description="0: none, 1: as varied as can be")
+]
 
 
 def handlers(service: Service) -> list[HTTPRouteHandler]:
@@ -38,8 +41,8 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
         k: Length = 10,
         categories: Categories = None,
         diversity: Variety = 0.0,
-        allow_seen: bool = False,
-        reasons: bool = True,
+        allow_seen: Flag = False,
+        reasons: Flag = True,
         cursor: Cursor = None,
     ) -> Listed:
         """Recommend items to a user or a session. POST takes more."""

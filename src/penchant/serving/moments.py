@@ -38,7 +38,7 @@ def moment(given: str | float, where: str) -> int:
     elif isinstance(given, bool) or not math.isfinite(given):
         raise BadParameter(f"{where} is text in ISO 8601, or seconds since 1970, got {given!r}")
     else:
-        micros = round(given * SECOND)
+        micros = round(max(-1, min(given, LAST)) * SECOND)  # what is outside stays so, and finite
     if not 0 <= micros <= LAST:
         unit = " (milliseconds? seconds are meant)" if micros > LAST else ""
         raise BadParameter(f"{where} must lie between 1970 and 9999, got {given!r}{unit}")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +20,12 @@ from penchant.errors import BadEvents, BadParameter, Conflict
 from penchant.evaluation.evaluator import Estimate, Evaluation
 from penchant.serving import gate, trial
 from penchant.serving.gate import Limits
+from penchant.serving.moments import clock
 from penchant.serving.training import WORK, Result, gathered, retire, train, usual, why
-from penchant.store.erasure import erase, erasure, outdated
+from penchant.store.erasure import erase, erasure, outdated, settle
 from penchant.store.log import Event
 from penchant.store.store import Store
+from penchant.store.trainings import DIED, LEASE
 
 
 @pytest.fixture(scope="session")
@@ -346,6 +353,53 @@ def test_what_a_killed_training_left_goes_with_the_next(shop):
     assert left_behind(shop) == [left.name]
     assert left_behind(shop) != [trained(shop).version]
     assert not left.exists()
+
+
+KILLED = """
+import os, signal, sys
+from made_up_shop import trained
+from penchant.serving.moments import clock
+from penchant.store.registry import Registry
+from penchant.store.store import Store
+from penchant.store.trainings import Trainings
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+url, point = sys.argv[1:]
+steps = []
+if point == "registering":
+    os.rename = lambda *names, to=os.rename: to(*names) or "m0" in str(names[1]) and die()
+elif point == "promoting":
+    Registry.promote = die
+elif point == "promoted":
+    Trainings.end = die
+with Store.open(url) as store:
+    trained(store, now=clock(), on_step=lambda step: f"{step.done}" == point and die())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", [*"01234", "registering", "promoting", "promoted"])
+def test_kill_9_leaves_rows_with_files_and_nothing_else_for_long(running, point):
+    words = [sys.executable, "-c", KILLED, running.url, point]
+    path = str(Path(__file__).parents[1])
+    done = subprocess.run(words, env=os.environ | {"PYTHONPATH": path}, timeout=300)
+    assert done.returncode == -signal.SIGKILL
+    second = f"m{2:08}"
+    rows = {row.version: row.state for row in running.models.list()}
+    registered = {second: "accepted"} if point.startswith("promot") else {}
+    assert rows == {FIRST: "accepted"} | registered
+    for version in rows:
+        pt.load(running.models.path(version))
+    assert running.models.in_use().version == (second if point == "promoted" else FIRST)
+    with pytest.raises(Conflict):
+        trained(running, now=clock())  # the lease still holds
+    after = trained(running, now=clock() + LEASE)
+    assert after.promoted
+    assert running.trainings.latest()[1].reason == DIED
+    settle(running, now=clock() + 2 * DAY)
+    assert left_behind(running) == sorted({*rows, after.version})
 
 
 def test_one_trains_at_a_time(shop):

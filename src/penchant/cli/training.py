@@ -101,9 +101,9 @@ def train(
     def chosen(data: Dataset) -> Recommender:
         return usual(data) if model is None else _answering(named(model, settings, data, parts))
 
-    if run is not None:
-        confine(memory)
-    with _open(store, models) as opened, _ending(), working("Training") as update:
+    with _ending(), _open(store, models) as opened, working("Training") as update:
+        if run is not None:
+            confine(memory)
         result = trained(
             opened,
             model=chosen,

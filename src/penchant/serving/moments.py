@@ -35,7 +35,7 @@ def moment(given: str | float, where: str) -> int:
     """
     if isinstance(given, str):
         micros = _written(given, where)
-    elif isinstance(given, bool) or not math.isfinite(given):
+    elif isinstance(given, bool) or (isinstance(given, float) and not math.isfinite(given)):
         raise BadParameter(f"{where} is text in ISO 8601, or seconds since 1970, got {given!r}")
     else:
         micros = round(max(-1, min(given, LAST)) * SECOND)  # what is outside stays so, and finite

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import penchant as pt
 from naive_people import DAY, NaivePeople
 from penchant.errors import BadParameter, Conflict, UnknownId
+from penchant.store import erasure as module
 from penchant.store import schema
 from penchant.store.catalogue import User
 from penchant.store.daily import count_up, popular
@@ -459,3 +460,27 @@ def clear(store) -> None:
         for table in reversed(schema.metadata.sorted_tables):
             if table is not schema.secrets:
                 connection.execute(sa.delete(table))
+
+
+def test_of_several_who_settle_one_writes_the_file_anew(sqlite_store, monkeypatch):
+    store = sqlite_store
+    store.events.append([event("e1", "uann")], now=1)
+    done = erase(store, "ann", now=2)
+    together, emptied, really = threading.Barrier(3), [], module._emptied
+
+    def watched(cursor) -> bool:
+        emptied.append(1)
+        return really(cursor)
+
+    def work() -> None:
+        together.wait()
+        settle(store, now=3)
+
+    monkeypatch.setattr(module, "_emptied", watched)
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(emptied) == 2, "before and after"
+    assert erasure(store, done.erasure_id).completed == 3

@@ -38,7 +38,7 @@ BATCH = 1000
 """Rows that an export reads at a time."""
 
 READERS = 1000
-"""Milliseconds for which ``scrub`` waits for others to finish reading SQLite's journal."""
+"""Milliseconds for which an erasure waits for others to finish reading SQLite's journal."""
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,25 +246,43 @@ def outdated(store: Store) -> int | None:
     return max((row.requested for row in stuck), default=None)
 
 
-def scrub(store: Store) -> bool:
-    """Overwrite what was deleted in the files of SQLite; return whether nobody was in the way.
+def _complete(store: Store, now: int) -> None:
+    """Complete the erasures of which nothing is left."""
+    still = erasures.c.completed.is_(None)
+    with store.reading() as connection:
+        rows = connection.execute(select(erasures).where(still)).all()
+        done = [row.erasure_id for row in rows if not _left(store, connection, row, now)]
+    if done and store.kind == "sqlite":
+        _scrub(store, done, now)
+    elif done:
+        these = update(erasures).where(still, erasures.c.erasure_id.in_(done))
+        with store.writing() as connection:
+            connection.execute(these.values(completed=now))
+
+
+def _scrub(store: Store, done: list[str], now: int) -> None:
+    """Overwrite what was deleted in the files of SQLite, then complete erasures.
 
     Deleting leaves bytes behind: in free pages, in the gaps of pages that were split, in the
     journal. ``PRAGMA secure_delete`` reaches the first only; so the file is written anew and the
     journal emptied. Reading goes on meanwhile, writing waits: a second for each million events.
-    Who reads for long, such as a training that begins, is in the way.
-
-    On PostgreSQL there is nothing to do here: see docs/service/privacy.md about VACUUM.
+    Nothing is completed while someone reads for long, such as a training that begins.
     """
-    if store.kind != "sqlite":
-        return True
+    still = (
+        "FROM erasures WHERE completed IS NULL AND erasure_id IN (SELECT value FROM json_each(?))"
+    )
+    ids = msgspec.json.encode(done).decode()
     turns = Turns(Path(str(store.engine.url.database)))
     with turns.held(), closing(store.engine.raw_connection()) as raw:  # no further writer begins
         cursor = raw.cursor()
+        if not cursor.execute(f"SELECT count(*) {still}", (ids,)).fetchone()[0]:
+            return  # someone else was first
         if not _emptied(cursor):  # before the long work
-            return False
+            return
         cursor.execute("VACUUM")
-        return _emptied(cursor)
+        if _emptied(cursor):
+            where = still.removeprefix("FROM erasures ")
+            cursor.execute(f"UPDATE erasures SET completed = ? {where}", (now, ids))
 
 
 def _emptied(cursor: Any) -> bool:
@@ -274,17 +292,6 @@ def _emptied(cursor: Any) -> bool:
         return not cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     finally:
         cursor.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
-
-
-def _complete(store: Store, now: int) -> None:
-    """Complete the erasures of which nothing is left."""
-    with store.reading() as connection:
-        rows = connection.execute(select(erasures).where(erasures.c.completed.is_(None))).all()
-        done = [row.erasure_id for row in rows if not _left(store, connection, row, now)]
-    if done and scrub(store):
-        with store.writing() as connection:
-            these = erasures.c.erasure_id.in_(done)
-            connection.execute(update(erasures).where(these).values(completed=now))
 
 
 def _left(store: Store, connection: Connection, row: Any, now: int) -> bool:

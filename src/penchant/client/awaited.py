@@ -9,31 +9,9 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 
 from penchant.client import calls
-from penchant.client.calls import (
-    AskFields,
-    Call,
-    EventFields,
-    ItemFields,
-    ItemRowFields,
-    RuleFields,
-)
+from penchant.client.calls import Call
 from penchant.client.sending import Sender
-from penchant.serving.shapes import (
-    Accepted,
-    Erasure,
-    EventOut,
-    Explained,
-    Export,
-    ItemOut,
-    Listed,
-    Merged,
-    ModelList,
-    Ranked,
-    Ready,
-    RuleOut,
-    UserOut,
-    Valid,
-)
+from penchant.serving import shapes
 
 T = TypeVar("T")
 
@@ -87,53 +65,55 @@ class AsyncClient(Sender):
                 return
             call = call.after(page.cursor)
 
-    async def send_event(self, **event: Unpack[EventFields]) -> Accepted:
+    async def send_event(self, **event: Unpack[calls.EventFields]) -> shapes.Accepted:
         """As ``Client.send_event``."""
         return await self._send(calls.events([event]))
 
-    async def send_events(self, events: Iterable[EventFields]) -> Accepted:
+    async def send_events(self, events: Iterable[calls.EventFields]) -> shapes.Accepted:
         """As ``Client.send_events``."""
         return calls.total([await self._send(calls.events(part)) for part in calls.batches(events)])
 
-    async def recommend(self, **ask: Unpack[AskFields]) -> Listed:
+    async def recommend(self, **ask: Unpack[calls.AskFields]) -> shapes.Listed:
         """As ``Client.recommend``."""
         return await self._send(calls.recommend(ask))
 
-    async def validate(self, **ask: Unpack[AskFields]) -> Valid:
+    async def validate(self, **ask: Unpack[calls.AskFields]) -> shapes.Valid:
         """As ``Client.validate``."""
         return await self._send(calls.validate(ask))
 
-    async def explain(self, item_id: str, **ask: Unpack[AskFields]) -> Explained:
+    async def explain(self, item_id: str, **ask: Unpack[calls.AskFields]) -> shapes.Explained:
         """As ``Client.explain``."""
         return await self._send(calls.explain(item_id, ask))
 
-    async def similar(self, item_id: str, k: int = 10, categories: Sequence[str] = ()) -> Ranked:
+    async def similar(
+        self, item_id: str, k: int = 10, categories: Sequence[str] = ()
+    ) -> shapes.Ranked:
         """As ``Client.similar``."""
         return await self._send(calls.similar(item_id, k, categories))
 
     async def popular(
         self, k: int = 10, days: int | None = None, categories: Sequence[str] = ()
-    ) -> Ranked:
+    ) -> shapes.Ranked:
         """As ``Client.popular``."""
         return await self._send(calls.counted("popular", k, days, categories))
 
     async def trending(
         self, k: int = 10, days: int | None = None, categories: Sequence[str] = ()
-    ) -> Ranked:
+    ) -> shapes.Ranked:
         """As ``Client.trending``."""
         return await self._send(calls.counted("trending", k, days, categories))
 
-    async def put_item(self, item_id: str, **item: Unpack[ItemFields]) -> ItemOut:
+    async def put_item(self, item_id: str, **item: Unpack[calls.ItemFields]) -> shapes.ItemOut:
         """As ``Client.put_item``."""
         return await self._send(calls.put_item(item_id, item))
 
-    async def put_items(self, items: Iterable[ItemRowFields]) -> int:
+    async def put_items(self, items: Iterable[calls.ItemRowFields]) -> int:
         """As ``Client.put_items``."""
         return sum(
             [(await self._send(calls.put_items(part))).items for part in calls.batches(items)]
         )
 
-    async def item(self, item_id: str) -> ItemOut:
+    async def item(self, item_id: str) -> shapes.ItemOut:
         """As ``Client.item``."""
         return await self._send(calls.item(item_id))
 
@@ -141,27 +121,27 @@ class AsyncClient(Sender):
         """As ``Client.remove_item``."""
         await self._send(calls.remove_item(item_id))
 
-    async def items(self, search: str | None = None) -> AsyncIterator[ItemOut]:
+    async def items(self, search: str | None = None) -> AsyncIterator[shapes.ItemOut]:
         """As ``Client.items``."""
         async for page in self._pages(calls.items(search)):
             for one in page.items:
                 yield one
 
-    async def put_user(self, user_id: str, attributes: Mapping[str, Any]) -> UserOut:
+    async def put_user(self, user_id: str, attributes: Mapping[str, Any]) -> shapes.UserOut:
         """As ``Client.put_user``."""
         return await self._send(calls.put_user(user_id, attributes))
 
-    async def user(self, user_id: str) -> UserOut:
+    async def user(self, user_id: str) -> shapes.UserOut:
         """As ``Client.user``."""
         return await self._send(calls.user(user_id))
 
-    async def users(self, search: str | None = None) -> AsyncIterator[UserOut]:
+    async def users(self, search: str | None = None) -> AsyncIterator[shapes.UserOut]:
         """As ``Client.users``."""
         async for page in self._pages(calls.users(search)):
             for one in page.users:
                 yield one
 
-    async def user_events(self, user_id: str) -> AsyncIterator[EventOut]:
+    async def user_events(self, user_id: str) -> AsyncIterator[shapes.EventOut]:
         """As ``Client.user_events``."""
         async for page in self._pages(calls.user_events(user_id)):
             for one in page.events:
@@ -169,39 +149,39 @@ class AsyncClient(Sender):
 
     async def merge(
         self, user_id: str, *, session_id: str | None = None, from_user_id: str | None = None
-    ) -> Merged:
+    ) -> shapes.Merged:
         """As ``Client.merge``."""
         return await self._send(calls.merge(user_id, session_id, from_user_id))
 
-    async def export(self, user_id: str) -> Export:
+    async def export(self, user_id: str) -> shapes.Export:
         """As ``Client.export``."""
         return await self._send(calls.export(user_id))
 
-    async def erase(self, user_id: str) -> Erasure:
+    async def erase(self, user_id: str) -> shapes.Erasure:
         """As ``Client.erase``."""
         return await self._send(calls.erase(user_id))
 
-    async def erasure(self, erasure_id: str) -> Erasure:
+    async def erasure(self, erasure_id: str) -> shapes.Erasure:
         """As ``Client.erasure``."""
         return await self._send(calls.erasure(erasure_id))
 
-    async def models(self) -> ModelList:
+    async def models(self) -> shapes.ModelList:
         """As ``Client.models``."""
         return await self._send(calls.models())
 
-    async def promote(self, version: str, expected: str | None = None) -> ModelList:
+    async def promote(self, version: str, expected: str | None = None) -> shapes.ModelList:
         """As ``Client.promote``."""
         return await self._send(calls.promote(version, expected))
 
-    async def roll_back(self) -> ModelList:
+    async def roll_back(self) -> shapes.ModelList:
         """As ``Client.roll_back``."""
         return await self._send(calls.roll_back())
 
-    async def rules(self) -> list[RuleOut]:
+    async def rules(self) -> list[shapes.RuleOut]:
         """As ``Client.rules``."""
         return (await self._send(calls.rules())).rules
 
-    async def add_rule(self, **rule: Unpack[RuleFields]) -> RuleOut:
+    async def add_rule(self, **rule: Unpack[calls.RuleFields]) -> shapes.RuleOut:
         """As ``Client.add_rule``."""
         return await self._send(calls.add_rule(rule))
 
@@ -209,6 +189,6 @@ class AsyncClient(Sender):
         """As ``Client.remove_rule``."""
         await self._send(calls.remove_rule(rule_id))
 
-    async def ready(self) -> Ready:
+    async def ready(self) -> shapes.Ready:
         """As ``Client.ready``."""
         return await self._send(calls.ready())

@@ -9,31 +9,9 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 
 from penchant.client import calls
-from penchant.client.calls import (
-    AskFields,
-    Call,
-    EventFields,
-    ItemFields,
-    ItemRowFields,
-    RuleFields,
-)
+from penchant.client.calls import Call
 from penchant.client.sending import Sender
-from penchant.serving.shapes import (
-    Accepted,
-    Erasure,
-    EventOut,
-    Explained,
-    Export,
-    ItemOut,
-    Listed,
-    Merged,
-    ModelList,
-    Ranked,
-    Ready,
-    RuleOut,
-    UserOut,
-    Valid,
-)
+from penchant.serving import shapes
 
 T = TypeVar("T")
 
@@ -103,57 +81,57 @@ class Client(Sender):
                 return
             call = call.after(page.cursor)
 
-    def send_event(self, **event: Unpack[EventFields]) -> Accepted:
+    def send_event(self, **event: Unpack[calls.EventFields]) -> shapes.Accepted:
         """Send one event; it is durable when this returns."""
         return self._send(calls.events([event]))
 
-    def send_events(self, events: Iterable[EventFields]) -> Accepted:
+    def send_events(self, events: Iterable[calls.EventFields]) -> shapes.Accepted:
         """Send events, a thousand at a time; return the sums and all that was rejected.
 
         An event without an ``event_id`` gets one, so that trying again never counts it twice.
         """
         return calls.total([self._send(calls.events(part)) for part in calls.batches(events)])
 
-    def recommend(self, **ask: Unpack[AskFields]) -> Listed:
+    def recommend(self, **ask: Unpack[calls.AskFields]) -> shapes.Listed:
         """Return a list for a user, a session, a history, or somebody unknown.
 
         The list's ``cursor``, handed over with the next request, goes on with it.
         """
         return self._send(calls.recommend(ask))
 
-    def validate(self, **ask: Unpack[AskFields]) -> Valid:
+    def validate(self, **ask: Unpack[calls.AskFields]) -> shapes.Valid:
         """Say whether a request can be answered, and what is odd about it."""
         return self._send(calls.validate(ask))
 
-    def explain(self, item_id: str, **ask: Unpack[AskFields]) -> Explained:
+    def explain(self, item_id: str, **ask: Unpack[calls.AskFields]) -> shapes.Explained:
         """Return why an item is, or is not, in the list of the same request."""
         return self._send(calls.explain(item_id, ask))
 
-    def similar(self, item_id: str, k: int = 10, categories: Sequence[str] = ()) -> Ranked:
+    def similar(self, item_id: str, k: int = 10, categories: Sequence[str] = ()) -> shapes.Ranked:
         """Return the items most like one, of these categories or of all."""
         return self._send(calls.similar(item_id, k, categories))
 
     def popular(
         self, k: int = 10, days: int | None = None, categories: Sequence[str] = ()
-    ) -> Ranked:
+    ) -> shapes.Ranked:
         """Return what people went for most in the last days (30 unless told)."""
         return self._send(calls.counted("popular", k, days, categories))
 
     def trending(
         self, k: int = 10, days: int | None = None, categories: Sequence[str] = ()
-    ) -> Ranked:
+    ) -> shapes.Ranked:
         """Return what people go for more than before (7 days unless told)."""
         return self._send(calls.counted("trending", k, days, categories))
 
-    def put_item(self, item_id: str, **item: Unpack[ItemFields]) -> ItemOut:
+    def put_item(self, item_id: str, **item: Unpack[calls.ItemFields]) -> shapes.ItemOut:
         """Add an item to the catalogue, or replace what is known of it."""
         return self._send(calls.put_item(item_id, item))
 
-    def put_items(self, items: Iterable[ItemRowFields]) -> int:
+    def put_items(self, items: Iterable[calls.ItemRowFields]) -> int:
         """Add or replace items, a thousand at a time; return how many."""
         return sum([self._send(calls.put_items(part)).items for part in calls.batches(items)])
 
-    def item(self, item_id: str) -> ItemOut:
+    def item(self, item_id: str) -> shapes.ItemOut:
         """Return an item."""
         return self._send(calls.item(item_id))
 
@@ -161,67 +139,67 @@ class Client(Sender):
         """Take an item out: it is not shown again."""
         self._send(calls.remove_item(item_id))
 
-    def items(self, search: str | None = None) -> Iterator[ItemOut]:
+    def items(self, search: str | None = None) -> Iterator[shapes.ItemOut]:
         """Yield the items of the catalogue by id, or those with these words."""
         for page in self._pages(calls.items(search)):
             yield from page.items
 
-    def put_user(self, user_id: str, attributes: Mapping[str, Any]) -> UserOut:
+    def put_user(self, user_id: str, attributes: Mapping[str, Any]) -> shapes.UserOut:
         """Store what is known of a user."""
         return self._send(calls.put_user(user_id, attributes))
 
-    def user(self, user_id: str) -> UserOut:
+    def user(self, user_id: str) -> shapes.UserOut:
         """Return what is known of a user."""
         return self._send(calls.user(user_id))
 
-    def users(self, search: str | None = None) -> Iterator[UserOut]:
+    def users(self, search: str | None = None) -> Iterator[shapes.UserOut]:
         """Yield the users by id, or those whose id begins so."""
         for page in self._pages(calls.users(search)):
             yield from page.users
 
-    def user_events(self, user_id: str) -> Iterator[EventOut]:
+    def user_events(self, user_id: str) -> Iterator[shapes.EventOut]:
         """Yield what a user did, newest first."""
         for page in self._pages(calls.user_events(user_id)):
             yield from page.events
 
     def merge(
         self, user_id: str, *, session_id: str | None = None, from_user_id: str | None = None
-    ) -> Merged:
+    ) -> shapes.Merged:
         """Say that a session, or another user, is this user.
 
         What they did is this user's, and what they will do.
         """
         return self._send(calls.merge(user_id, session_id, from_user_id))
 
-    def export(self, user_id: str) -> Export:
+    def export(self, user_id: str) -> shapes.Export:
         """Return everything that is stored about a person."""
         return self._send(calls.export(user_id))
 
-    def erase(self, user_id: str) -> Erasure:
+    def erase(self, user_id: str) -> shapes.Erasure:
         """Erase a person; ask ``erasure`` when it is complete."""
         return self._send(calls.erase(user_id))
 
-    def erasure(self, erasure_id: str) -> Erasure:
+    def erasure(self, erasure_id: str) -> shapes.Erasure:
         """Return how far an erasure has come."""
         return self._send(calls.erasure(erasure_id))
 
-    def models(self) -> ModelList:
+    def models(self) -> shapes.ModelList:
         """Return the versions of the model, newest first."""
         return self._send(calls.models())
 
-    def promote(self, version: str, expected: str | None = None) -> ModelList:
+    def promote(self, version: str, expected: str | None = None) -> shapes.ModelList:
         """Use a version; with ``expected``, only if that one is in use now."""
         return self._send(calls.promote(version, expected))
 
-    def roll_back(self) -> ModelList:
+    def roll_back(self) -> shapes.ModelList:
         """Use the version that was in use before."""
         return self._send(calls.roll_back())
 
-    def rules(self) -> list[RuleOut]:
+    def rules(self) -> list[shapes.RuleOut]:
         """Return the rules, oldest first, those that do not hold now among them."""
         return self._send(calls.rules()).rules
 
-    def add_rule(self, **rule: Unpack[RuleFields]) -> RuleOut:
+    def add_rule(self, **rule: Unpack[calls.RuleFields]) -> shapes.RuleOut:
         """Boost, pin or bury an item or a category for everyone."""
         return self._send(calls.add_rule(rule))
 
@@ -229,6 +207,6 @@ class Client(Sender):
         """Remove a rule."""
         self._send(calls.remove_rule(rule_id))
 
-    def ready(self) -> Ready:
+    def ready(self) -> shapes.Ready:
         """Return whether the service can answer, and what keeps it from it."""
         return self._send(calls.ready())

@@ -21,6 +21,7 @@ from penchant.store.engine import address, shown
 from penchant.store.log import Event
 from penchant.store.numbers import bump, driver
 from penchant.store.store import Store
+from waiting import until
 
 on_a_server = pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 
@@ -293,8 +294,7 @@ def test_the_last_writer_stands_behind_those_who_wait(sqlite_store):
     with sqlite_store.writing():
         thread.start()
         waiting.wait(60)
-        while not door_is_taken(Path(f"{sqlite_store.engine.url.database}.lock")):
-            pass
+        until(lambda: door_is_taken(Path(f"{sqlite_store.engine.url.database}.lock")))
         order.append("first")
     with sqlite_store.writing():
         order.append("again")

@@ -29,6 +29,7 @@ from penchant.store.log import (
 )
 from penchant.store.schema import events, merges, tombstones
 from penchant.store.store import Store
+from waiting import until
 
 
 def clicked(n: int, who: str = "uann", item: str | None = "i1", **other) -> Event:
@@ -272,7 +273,7 @@ def test_a_late_commit_is_not_skipped(store):
         store.events.append([clicked(1)], now=5, connection=connection)
         waiting.set()
         if store.kind == "postgresql":
-            blocked(store)  # it stands behind us, and has no position yet
+            until(lambda: someone_waits(store))  # it stands behind us, and has no position yet
         assert store.events.read(0, 10)[1] == 0
         assert not appended.is_set()
     thread.join(60)
@@ -281,12 +282,11 @@ def test_a_late_commit_is_not_skipped(store):
     assert position == 2
 
 
-def blocked(store: Store) -> None:
-    """Return once another connection waits for an advisory lock."""
+def someone_waits(store: Store) -> bool:
+    """Whether another connection waits for an advisory lock."""
     waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     with store.reading() as connection:
-        while not connection.exec_driver_sql(waits).scalar_one():
-            pass
+        return connection.exec_driver_sql(waits).scalar_one() > 0
 
 
 def test_a_history_is_read_from_its_index_alone(store):

@@ -36,12 +36,12 @@ def similar(
     if not len(shelf.known([item_id])):
         raise UnknownId(f"there is no item {item_id!r}: neither the catalogue nor the model has it")
     may = _may(shelf, categories, now)
-    for model in () if serving.model is None else _likenesses(serving.model):
-        items = model.training_.items
-        if not len(items) or item_id not in items:
+    for model in () if serving.model is None else _parts(serving.model):
+        if not isinstance(model, Similar) or item_id not in model.training_.items:
             continue
+        items = model.training_.items
         most = len(items) if categories else min(len(items), k + int((~may).sum()))
-        found = model.similar([item_id], max(most, 1))
+        found = model.similar([item_id], most)
         ids = pl.Series(found.ids()[0], dtype=pl.String)
         scores = found.scores[0, : len(ids)]
         ranked = _ranked(serving, shelf.items.encode(ids), scores, may, k, model.name)
@@ -50,12 +50,11 @@ def similar(
     return Ranked(model=serving.version, items=[])
 
 
-def _likenesses(model: Recommender) -> Iterator[Recommender]:
-    """Yield a model and its parts, as far as they know which items are alike."""
-    if isinstance(model, Similar):
-        yield model
+def _parts(model: Recommender) -> Iterator[Recommender]:
+    """Yield a model, its parts, and theirs."""
+    yield model
     for part in getattr(model, "parts_", ()):
-        yield from _likenesses(part)
+        yield from _parts(part)
 
 
 @dataclass(frozen=True, eq=False)

@@ -165,6 +165,7 @@ class Live:
         """Load the model that the registry points to, try it, and put it in use."""
         row = self.store.models.in_use()
         if row is None or row.version == self._serving.version:
+            self.failure = None
             return
         try:
             model = self._opened(row.version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -12,12 +13,16 @@ from sqlalchemy import Connection
 
 from penchant.errors import Incompatible, UnknownId
 from penchant.serving.cursors import after, cursor
+from penchant.serving.failures import Refusal
 from penchant.serving.recommending import Wanted
 from penchant.serving.shapes import Ask, Listed, Recommended
 from penchant.serving.shelf import Shelf
 from penchant.store.log import person
 from penchant.store.shown import Shown
 from penchant.store.store import Store
+
+LIST = "recommendations"
+"""What cursors are made for here."""
 
 LONGEST = 1000
 """Items that a list shows in all, page after page."""
@@ -98,7 +103,7 @@ def following(recommendation_id: str, offset: int, length: int, k: int) -> str |
     """Return the cursor of the page after one of ``length`` items; None: there is no more."""
     if length < k or offset + length >= LONGEST:
         return None
-    return cursor("recommendations", f"{recommendation_id}.{offset + length}.{k}")
+    return cursor(LIST, f"{recommendation_id}.{offset + length}.{k}")
 
 
 def page(store: Store, ask: Ask) -> Page:
@@ -112,8 +117,12 @@ def page(store: Store, ask: Ask) -> Page:
     UnknownId : the list is gone: its person was erased.
     Incompatible : someone else asks.
     """
-    at = str(after("recommendations", ask.cursor, str))
-    recommendation_id, offset, k = at.split(".")
+    found = re.fullmatch(r"(\w+)\.(\d{1,4})\.(\d{1,3})", str(after(LIST, ask.cursor, str)))
+    if found is None:
+        raise Refusal(
+            "invalid", "this is no cursor of a list that was recommended", path="$.cursor"
+        )
+    recommendation_id, offset, k = found.groups()
     shown = store.shown.get(recommendation_id)
     if shown is None:
         raise UnknownId("the list that the cursor goes on with is not there any more: begin anew")

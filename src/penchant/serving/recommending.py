@@ -162,14 +162,23 @@ def boosted(serving: Serving, asks: Sequence[Ask], scores: Scores, standing: Sta
     rows = [n for n, ask in enumerate(asks) if ask.boosts]
     if standing.boosts is None and not rows:
         return scores
-    spread = np.nanstd(scores, axis=1, keepdims=True)
-    spread = np.where(spread > 0, spread, np.float32(1)).astype(np.float32)
+    spread = _spread(scores)[:, None]
     raised = scores.copy() if standing.boosts is None else scores + spread * standing.boosts
     for n in rows:
         for boost in asks[n].boosts or ():
             codes = targets(serving.shelf, boost.item_id, boost.category)
             raised[n, codes] += spread[n, 0] * np.float32(boost.amount)
     return raised
+
+
+def _spread(scores: Scores) -> Scores:
+    """Return (q,) standard deviations of what was said; 1 where it was all the same."""
+    known = ~np.isnan(scores)
+    said, count = np.where(known, scores, 0), np.maximum(known.sum(axis=1), 1)
+    mean = said.sum(axis=1) / count
+    apart = np.where(known, scores - mean[:, None], 0)
+    spread = np.sqrt((apart * apart).sum(axis=1) / count)
+    return np.where(spread > 0, spread, 1).astype(np.float32)
 
 
 def buried(serving: Serving, asks: Sequence[Ask], values: Scores, standing: Standing) -> Scores:
@@ -183,9 +192,9 @@ def buried(serving: Serving, asks: Sequence[Ask], values: Scores, standing: Stan
         if standing.buried is not None:
             below |= standing.buried
         below[serving.shelf.known(ask.bury or [])] = True
-        span = np.nanmax(values[n], initial=-np.inf) - np.nanmin(values[n], initial=np.inf)
-        if np.isfinite(span):
-            ordered[n, below] -= span + 1
+        said = values[n][~np.isnan(values[n])]
+        if len(said):
+            ordered[n, below] -= said.max() - said.min() + 1
     return ordered
 
 
@@ -273,7 +282,7 @@ def listed(work: Work) -> list[list[Recommended]]:
     shelf, lists = work.serving.shelf, []
     flat = work.codes[work.codes >= 0]
     ids = iter(shelf.ids(flat))
-    titles, categories = map(iter, shelf.told(flat))
+    told = zip(*shelf.told(flat), strict=True)
     for n, one in enumerate(work.wanted):
         codes, pinned = work.codes[n][work.codes[n] >= 0], work.pins[n].values()
         rows = zip(
@@ -291,10 +300,11 @@ def listed(work: Work) -> list[list[Recommended]]:
                     score=score if score == score else None,
                     source=PINNED if code in pinned else source,
                     reason=reason,
-                    title=next(titles),
-                    categories=next(categories),
+                    title=title,
+                    categories=categories,
                 )
                 for rank, (code, score, source, reason) in enumerate(rows, len(one.met) + 1)
+                for title, categories in (next(told),)
             ]
         )
     return lists

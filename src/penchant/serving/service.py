@@ -33,6 +33,7 @@ from penchant.serving.shapes import (
 )
 from penchant.serving.taking import taken
 from penchant.store import daily
+from penchant.store.erasure import settle
 from penchant.store.log import made_id
 from penchant.store.shown import Shown
 from penchant.store.store import Store
@@ -159,7 +160,7 @@ class Service:
         return Ready(status="ok" if fine else "failing", parts=parts)
 
     async def tend(self) -> None:
-        """Look after what changes while nobody asks: a new model, counts by the day."""
+        """Look after what changes while nobody asks: a new model, erasures, counts by the day."""
         looks = 0
         while True:
             await asyncio.sleep(TENDED)
@@ -171,7 +172,10 @@ class Service:
 
     def _tend(self, count: bool) -> None:
         now = self.now()
-        self.live.current(self.store.numbers(), now)
+        numbers = self.store.numbers()
+        self.live.current(numbers, now)
+        if count and numbers.get("erasures"):
+            settle(self.store, now=now)
         counted = False
         while not self._closing.is_set() and daily.count_up(self.store):
             counted = True

@@ -28,7 +28,7 @@ Attributes = Annotated[
 Scope = Literal["ingest", "read", "admin"]
 
 
-class Shape(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Shape(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A request body: fields that are not known are errors, not ignored."""
 
 

@@ -20,6 +20,8 @@ CLOSED = "withdrawn or not available"
 SEEN = "seen"
 EXCLUDED = "exclude"
 EARLIER = "earlier pages"
+VARIETY = "left out for variety"
+PUSHED = "pushed out by what is pinned"
 
 
 class Proposed(msgspec.Struct, frozen=True):
@@ -104,6 +106,8 @@ def conditions(work: Work, n: int, now: int) -> list[tuple[str, Mask]]:
 def empty_because(work: Work, n: int, now: int) -> list[str]:
     """Return which conditions left a list short: each alone, or several together."""
     said = ~np.isnan(work.values[n])
+    if not said.any():
+        return ["there is nothing to choose from"]
     found = conditions(work, n, now)
     alone = [name for name, mask in found if not (said & mask).any()]
     if alone:
@@ -262,9 +266,9 @@ def _ranked(work: Work, code: int, now: int) -> Stage:
 def _reranked(work: Work, code: int, now: int) -> Stage:
     ask, shown = work.wanted[0].ask, bool((work.codes[0] == code).any())
     if ask.diversity and not shown:
-        why = "left out for variety: others are less like those above them"
+        why = f"{VARIETY}: others are less like those above them"
     elif not shown:
-        why = "pushed out by what is pinned"
+        why = PUSHED
     else:
         rank = work.codes[0].tolist().index(code) + 1
         why = f"at rank {rank}" + (" after variety" if ask.diversity else "")
@@ -282,7 +286,7 @@ def _places(work: Work) -> list[int]:
     places = np.full(n, -1)
     found = order[0][order[0] >= 0]
     places[found] = np.arange(len(found))
-    return places.tolist()  # type: ignore[no-any-return]
+    return places.tolist()
 
 
 def trace(work: Work, now: int, *, top: int = 20) -> Trace:
@@ -300,8 +304,7 @@ def trace(work: Work, now: int, *, top: int = 20) -> Trace:
         indptr, seen = np.zeros(2, np.int64), seen[:0]
     everything = np.zeros(0, bool)
     tops = [
-        top_k(row[None], min(top, len(shelf)), indptr[:2], seen, everything)[0][0]
-        for row in scores
+        top_k(row[None], min(top, len(shelf)), indptr[:2], seen, everything)[0][0] for row in scores
     ]
     listed = work.codes[0][work.codes[0] >= 0]
     met = dict.fromkeys(np.concatenate([listed, *tops]).tolist())
@@ -364,7 +367,7 @@ def _fate(work: Work, code: int, found: list[tuple[str, Mask]], ranks: dict[int,
     if failed:
         return ", ".join(failed)
     if (work.best[0] == code).any():
-        return "left out for variety"
+        return VARIETY if work.wanted[0].ask.diversity else PUSHED
     return "outranked" if not np.isnan(work.values[0, code]) else "no score"
 
 

@@ -39,7 +39,7 @@ class Standing:
         pins: dict[int, int] = {}
         for rule in holding:
             codes = targets(shelf, rule.item_id, rule.category)
-            if rule.action == "boost":
+            if rule.amount is not None:
                 boosts[codes] += rule.amount
             elif rule.action == "bury":
                 buried[codes] = True

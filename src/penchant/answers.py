@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from penchant.errors import Incompatible
 from penchant.explanations import Explanations, Tell, Told
+from penchant.kernels.reasons import among
 from penchant.queries import Queries
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Behind:
         known, training = self.queries.items, self.model.training_
         histories = self.queries.histories
         mine = slice(*histories.indptr[row : row + 2].tolist())
-        liked = np.isin(told.history, histories.item[mine][self._cited[mine]])
+        liked = among(told.history, histories.item[mine], self._cited[mine])
         same = known.recoding(training.items) is None
         return Explanations(
             told,
@@ -97,7 +98,7 @@ class Behind:
     @cached_property
     def _cited(self) -> NDArray[np.bool_]:
         """Which rows of the histories a sentence may call liked."""
-        return self.model.training_.feedback.cited(self.queries.histories)
+        return self.model.training_.feedback.cited(self.queries.histories, self.queries.now)
 
 
 @dataclass(frozen=True, eq=False)

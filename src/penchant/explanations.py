@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from penchant.errors import Incompatible
 from penchant.ids import IdMap
+from penchant.kernels.reasons import FOR, NOTHING, strongest
 from penchant.queries import Queries
 
 if TYPE_CHECKING:
@@ -83,26 +84,23 @@ class Told(NamedTuple):
         """Return what adds up to the sums of several scores of the same items."""
         if len(several) == 1:
             return several[0]
-        base: Amounts = np.sum([one.base for one in several], axis=0)
-        met = [one for one in several if len(one.history)]
-        history, amounts = several[0].history, np.zeros((len(base), 0))
-        if all(len(one.history) == len(met[0].history) for one in met) and all(
-            np.array_equal(one.history, met[0].history) for one in met
-        ):
-            for one in met:
-                history = one.history
-                amounts = amounts + one.amounts if amounts.size else one.amounts
+        base: Amounts = sum((one.base for one in several[1:]), several[0].base)
+        met = [one for one in several if len(one.history)] or [several[0]]
+        history = met[0].history
+        if all(_alike(one.history, history) for one in met[1:]):
+            amounts: Amounts = sum((one.amounts for one in met[1:]), met[0].amounts)
         else:
             history = np.unique(np.concatenate([one.history for one in met]))
             amounts = np.zeros((len(base), len(history)))
             for one in met:
                 amounts[:, np.searchsorted(history, one.history)] += one.amounts
-        names = dict.fromkeys(name for one in several for name in one.names)
-        columns = {name: np.zeros(len(base)) for name in names}
+        columns: dict[tuple[ShareKind, str], Amounts] = {}
         for one in several:
             for name, adds in zip(one.names, one.others.T, strict=True):
-                columns[name] += adds
-        others = np.array(list(columns.values())).reshape(len(columns), len(base)).T
+                columns[name] = columns[name] + adds if name in columns else adds
+        others = np.zeros((len(base), len(columns)))
+        for n, adds in enumerate(columns.values()):
+            others[:, n] = adds
         return cls(base, history, amounts, tuple(columns), others)
 
     def times(self, factors: Amounts | float, where: NDArray[np.bool_]) -> Told:
@@ -127,6 +125,10 @@ class Told(NamedTuple):
         """(m,) the scores."""
         sums: Amounts = self.base + self.amounts.sum(axis=1) + self.others.sum(axis=1)
         return sums
+
+
+def _alike(a: Codes, b: Codes) -> bool:
+    return len(a) == len(b) and bool((a == b).all())
 
 
 def features_named(names: Iterable[Any]) -> tuple[tuple[ShareKind, str], ...]:
@@ -174,9 +176,9 @@ class Explanation:
         told = Told(
             np.array([self.base]),
             np.arange(len(met), dtype=np.int32),
-            np.array([[s.amount for s in met]]),
+            np.array([[s.amount for s in met]], np.float64),
             tuple((s.kind, str(s.id)) for s in rest),
-            np.array([[s.amount for s in rest]]),
+            np.array([[s.amount for s in rest]], np.float64),
         )
         liked = np.array([s.id in self.liked for s in met], bool)
         return sentences(told, liked, lambda at: self.title(met[at].id))[0]
@@ -257,51 +259,34 @@ def sentences(told: Told, liked: NDArray[np.bool_], title: Callable[[int], str])
     liked : (h,) which items of the history may be called liked.
     title : from a place in the history to what a person calls the item.
     """
-    met, others = np.maximum(told.amounts, 0.0), np.maximum(told.others, 0.0)
-    total = met.sum(axis=1) + others.sum(axis=1)
-    named = met * liked
-    likes = named.sum(axis=1) >= 0.1 * total
-    tastes = others * np.array([kind == "feature" for kind, _ in told.names], bool)
-    nothing = ~told.anything()
-    lines = []
-    for row in range(len(total)):
-        if not total[row] > 0:  # NaN too
-            many = nothing[row] and told.base[row] > 0
-            lines.append("liked by many people" if many else "no strong reason")
-            continue
-        said = []
-        best = _two(named[row]) if likes[row] else []
-        if best:
-            said.append(f"because you liked {_and([spoken(title(at)) for at in best])}")
-        features = _two(tastes[row])
-        if features and (not best or tastes[row, features[0]] > named[row, best[0]]):
-            words = [told.names[at][1] for at in features]
-            words = [word.partition(":")[2] or word for word in words]
-            said.append(f"{'and ' if said else ''}because you like {_and(words)}")
-        lines.append(" ".join(said) or _otherwise(told, met[row], others[row]))
-    return lines
+    tasted = np.array([kind == "feature" for kind, _ in told.names], bool)
+    found = strongest(told.amounts, told.others, liked, tasted)
+    return [_sentence(told, row, places, title) for row, places in enumerate(found)]
 
 
-def _two(amounts: Amounts) -> list[int]:
-    """Return the places of the two largest amounts, of those above 0."""
-    if not len(amounts):
-        return []
-    first = int(amounts.argmax())
-    if not amounts[first] > 0:
-        return []
-    rest = amounts.copy()
-    rest[first] = 0
-    second = int(rest.argmax())
-    return [first, second] if rest[second] > 0 else [first]
-
-
-def _otherwise(told: Told, met: Amounts, others: Amounts) -> str:
-    """Return a line that names nothing the person liked or likes."""
-    at = int(others.argmax()) if len(others) else -1
-    if at >= 0 and told.names[at][0] == "part" and others[at] > met.max(initial=0):
-        name = told.names[at][1]
+def _sentence(told: Told, row: int, places: list[int], title: Callable[[int], str]) -> str:
+    """Return a line for one item; ``places`` as ``strongest`` gives them."""
+    state, first, second, taste, other, top = places
+    if state != FOR:
+        many = state == NOTHING and told.base[row] > 0
+        return "liked by many people" if many else "no strong reason"
+    liked = [spoken(title(at)) for at in (first, second) if at >= 0]
+    tastes = [_word(told.names[at][1]) for at in (taste, other) if at >= 0]
+    if liked and tastes:
+        return f"because you liked {_and(liked)} and because you like {_and(tastes)}"
+    if liked:
+        return f"because you liked {_and(liked)}"
+    if tastes:
+        return f"because you like {_and(tastes)}"
+    if top >= 0 and told.names[top][0] == "part":
+        name = told.names[top][1]
         return "liked by many people" if name == "Popularity" else f"suggested by {name}"
     return "people with a history like yours went for it"
+
+
+def _word(feature: str) -> str:
+    """Return what a person calls a feature: "genre:War" is "War"."""
+    return feature.partition(":")[2] or feature
 
 
 @lru_cache(maxsize=4096)

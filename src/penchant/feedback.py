@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from penchant.errors import BadParameter, Incompatible
 from penchant.histories import Histories
 from penchant.ids import IdMap, Spelling
-from penchant.kernels import evidence
+from penchant.kernels import evidence, reasons
 from penchant.kernels.csr import CSR
 from penchant.kernels.pairs import latest
 
 Growth = Literal["linear", "log"]
 Repeats = Literal["sum", "last", "most"]
+REQUEST = 1 << 16
+"""What histories of at most so many rows weigh is kept with them: requests, no training tables."""
+
 LARGEST = float(np.finfo(np.float64).max)
 
 Limits = tuple[float | None, float | None]
@@ -199,8 +202,24 @@ class Feedback:
     def _combined(
         self, histories: Histories, n_items: int, now: NDArray[np.int64] | None
     ) -> tuple[NDArray[np.float32], CSR]:
-        """Return the part of each row, and what the pairs come to."""
+        """Return the part of each row, and what the pairs come to.
+
+        Of a few rows it is kept with them: the parts of a composite ask for the same, and so does
+        whoever explains.
+        """
         h, ages = histories, self.half_life is not None and now is not None
+        if len(h.item) > REQUEST:
+            return self._weighed(h, n_items, now, ages)
+        for feedback, then, amounts, pairs in h.weighed:
+            if then is (now if ages else None) and (feedback is self or feedback == self):
+                return amounts, CSR(pairs.indptr, pairs.indices, pairs.data, n_items)
+        amounts, pairs = self._weighed(h, n_items, now, ages)
+        h.weighed.append((self, now if ages else None, amounts, pairs))
+        return amounts, pairs
+
+    def _weighed(
+        self, h: Histories, n_items: int, now: NDArray[np.int64] | None, ages: bool
+    ) -> tuple[NDArray[np.float32], CSR]:
         return evidence.weighed(
             h.indptr, h.item, h.kind, h.value, h.time,
             now=np.full(len(h), -1) if now is None else now,
@@ -225,28 +244,20 @@ class Feedback:
             evidence.TAKES_BACK if back else evidence.COUNTS,
         )
 
-    def cited(self, histories: Histories) -> NDArray[np.bool_]:
+    def cited(
+        self, histories: Histories, now: NDArray[np.int64] | None = None
+    ) -> NDArray[np.bool_]:
         """Return (rows,) whether a reason may say "because you liked" this.
 
         A row that weighs nothing is never cited. A rating is cited if it reaches ``liked``; without
         ``liked``, if it is no lower than the person's own mean rating. Nor is a row cited that the
         person took back later, by a lower rating of the item or by hiding it.
         """
-        good = self.row_weights(histories) > 0
-        rated, people, value = histories.rated(), histories.person(), self.clipped(histories)
-        count = np.bincount(people[rated], minlength=len(histories))
-        total = np.bincount(people[rated], value[rated], minlength=len(histories))
-        mean = total / np.maximum(count, 1)
-        limit = mean[people] - 1e-6 if self.liked is None else self.liked
-        against = (rated & (value < limit)) | (histories.hidden() & ~good)
-        if not against.any():
-            return good
-        pairs = people * (int(histories.item.max()) + 2) + histories.item + 1  # -1 is unknown
-        _, pair = np.unique(pairs, return_inverse=True)
-        last = np.full(len(pair), -1)  # of each pair, the last row against the item
-        last[pair[against]] = np.flatnonzero(against)
-        cited: NDArray[np.bool_] = good & (np.arange(len(pair)) > last[pair])
-        return cited
+        good = self.row_weights(histories, now) > 0
+        return reasons.cited(
+            histories.indptr, histories.item, good, histories.rated(), histories.hidden(),
+            self.clipped(histories), self.liked,
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, for a manifest; ``Feedback(**values)`` is the same again."""

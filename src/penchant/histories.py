@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from penchant.kernels.csr import stretches
+from penchant.kernels.csr import CSR, stretches
 from penchant.kernels.grouping import grouped
 
 Ints = NDArray[np.int64]
@@ -79,6 +81,11 @@ class Histories:
         """Return ``people`` histories without events."""
         none = np.zeros(0, np.int64)
         return cls.of(none, none, people=people, kinds=kinds)
+
+    @cached_property
+    def weighed(self) -> list[tuple[Any, Any, NDArray[np.float32], CSR]]:
+        """What the rows weigh, by each feedback and time that asked; see ``Feedback.weigh``."""
+        return []
 
     def __len__(self) -> int:
         """Return the number of people."""

@@ -93,6 +93,7 @@ class IdMap:
 
     def _set(self, kind: Kind, values: pl.Series, spelling: Spelling) -> None:
         self.kind, self.values, self.spelling = kind, values, spelling
+        self._size = len(values)
         self._index: dict[Any, int] | None = None
 
     @cached_property
@@ -101,7 +102,7 @@ class IdMap:
         return cleaned(self.values, self.spelling)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self._size
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.decode(np.arange(len(self))))
@@ -223,10 +224,11 @@ class IdMap:
             raise Incompatible(
                 f"codes run from -1 to {len(self) - 1}, got {at.min()} to {at.max()}"
             )
-        if len(at) <= 64:  # one list: reading a few rows is quicker than gathering a column
+        if len(at) <= 16:  # one list: reading a few rows is quicker than gathering a column
             raw = [self.values[int(c)] if c >= 0 else None for c in at]
         else:
-            raw = self.values.gather(pl.Series(at).replace(-1, None)).to_list()
+            some = at if at.min() >= 0 else pl.Series(at).replace(-1, None)
+            raw = self.values.gather(some).to_list()
         if self.kind == "uuid":
             return [None if r is None else uuid.UUID(bytes=r) for r in raw]
         return raw

@@ -162,12 +162,13 @@ class Recommender(ABC):
         NotFitted, Incompatible : as ``score``.
         """
         own, mine = self._recoded(queries, items)
-        found = self._answer(own, mine) if isinstance(self, Explains) else None
+        told: Callable[..., Answered] | None = getattr(self, "_answer", None)
+        found = told(own, mine) if told else None
         scores = self._checked(found.scores if found else self._score(own, mine), queries, mine)
         source = None
         names: tuple[str, ...] = (self.name,)
-        if found and found.source is not None and isinstance(self, Sources):
-            source, names = found.source, self.sources
+        if found and found.source is not None:
+            source, names = found.source, getattr(self, "sources", names)
             if mine is None and source.shape[1] > 1:
                 wide = queries.items.columns(source.astype(np.float32), self.training_.items)
                 source = np.nan_to_num(wide).astype(np.int16)
@@ -190,13 +191,14 @@ class Recommender(ABC):
         """
         training = self._trained()
         rules.check(len(queries))
-        retrieves = self if isinstance(self, Retrieves) else None
+        retrieve = getattr(self, "retrieve", None)
         size = max(1, BLOCK_BYTES // (4 * max(len(queries.items), len(training.items), 1)))
         parts, behind = [], None
-        for first, block in queries.blocks(max(1, len(queries)) if retrieves else size):
+        for first, block in queries.blocks(max(1, len(queries)) if retrieve else size):
             part_rules = rules.part(first, len(block))
-            if retrieves:
-                part = listed(*retrieves.retrieve(block, k, part_rules), block, source=self.name)
+            if retrieve:
+                codes, scores = retrieve(block, k, part_rules)
+                part = listed(codes, scores, block, source=self.name)
             else:
                 answer = self.answer(block)
                 part = select(answer.scores, block, k, part_rules, source=self.name)
@@ -211,7 +213,7 @@ class Recommender(ABC):
         elif shown is not None:
             codes = pl.Series(queries.items.recoding(training.items))
             shown = shown.select(pl.all().gather(codes.replace(-1, None)))
-        why = _Why(self, queries, behind).sentences if isinstance(self, Explains) else None
+        why = _Why(self, queries, behind).sentences if hasattr(self, "_answer") else None
         return replace(whole, shown=shown, why=why)
 
     @final

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import linalg
 
 from penchant.kernels.als import APART, FAST, Half, Pull, entries, gram, read_only
 from penchant.kernels.csr import CSR
@@ -33,7 +32,9 @@ def half_epoch(
     right = np.empty((0, fixed.shape[1]), np.float32)
     if pull is not None:
         common, right = common + pull.gram, pull.right
-    _solve(half.weights, fixed, common.astype(np.float32), half.ridge, right, True, solved, threads)
+    none = np.empty((0, 0, 0), np.float32)
+    given = common.astype(np.float32), half.ridge, right, True
+    _solve(half.weights, fixed, *given, solved, none, threads)
     solved[np.diff(half.weights.indptr) == 0] = 0
 
 
@@ -45,6 +46,7 @@ def fold_in(
     *,
     right: NDArray[np.floating] | None = None,
     pairs_pull: bool = True,
+    kept: NDArray[np.float64] | None = None,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Solve exactly for the vectors of rows, seen in training or not.
@@ -58,6 +60,7 @@ def fold_in(
     ridge : (rows,) float64, the penalty on each row.
     right : (rows, f), added to b in 64 bits.
     pairs_pull : whether the pairs count in b, too; else they only count in A.
+    kept : (rows, f, f), where to put the lower triangles of the Cholesky factors of each A.
     threads : how many threads; the result does not depend on it.
 
     Returns
@@ -70,27 +73,53 @@ def fold_in(
     if threads is None and work * fixed.shape[1] < 1 << 20:
         threads = 1  # Sooner done than other threads are started.
     right = np.empty((0, fixed.shape[1])) if right is None else right.astype(np.float64)
-    _solve(histories, fixed, common, ridge, right, pairs_pull, solved, threads)
+    kept = np.empty((0, 0, 0)) if kept is None else kept
+    _solve(histories, fixed, common, ridge, right, pairs_pull, solved, kept, threads)
     return solved
 
 
-def through(
-    history: CSR,
-    fixed: NDArray[np.float32],
-    common: NDArray[np.float64],
-    ridge: float,
-    right: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return (m, f): A^-1 times each of (m, f) vectors, with the A of one row.
+def through(factor: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (m, f): A^-1 times each of (m, f) vectors, from the lower Cholesky factor of A."""
+    solved = right.copy()
+    _through(factor, solved)
+    return solved
 
-    Arguments as in ``fold_in``.
-    """
-    near = fixed[history.indices].astype(np.float64)
-    a = common + (near.T * history.data) @ near
-    a[np.diag_indices_from(a)] += ridge
-    factor = linalg.cho_factor(a, lower=True, overwrite_a=True, check_finite=False)
-    found: NDArray[np.float64] = linalg.cho_solve(factor, right.T, check_finite=False).T
-    return found
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _through(factor, solved):  # type: ignore[no-untyped-def]
+    for n in range(len(solved)):
+        b = solved[n]
+        for i in range(len(b)):
+            left, z = factor[i], b[i]
+            for k in range(i):
+                z -= left[k] * b[k]
+            b[i] = z / left[i]
+        for i in range(len(b) - 1, -1, -1):
+            left = factor[i]
+            b[i] /= left[i]
+            for k in range(i):
+                b[k] -= b[i] * left[k]
+
+
+def products_with(
+    vectors: NDArray[np.float64], fixed: NDArray[np.float32], rows: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Return (m, h): (m, f) vectors times rows of (n, f)."""
+    out = np.empty((len(vectors), len(rows)))
+    _products_with(vectors, read_only(fixed), rows, out)
+    return out
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _products_with(vectors, fixed, rows, out):  # type: ignore[no-untyped-def]
+    for n in range(len(rows)):
+        y = fixed[rows[n]]
+        for m in range(len(vectors)):
+            x = vectors[m]
+            s = 0.0
+            for k in range(len(x)):
+                s += x[k] * y[k]
+            out[m, n] = s
 
 
 def _solve(
@@ -101,17 +130,18 @@ def _solve(
     right: NDArray[np.floating],
     pairs_pull: bool,
     solved: NDArray[np.floating],
+    kept: NDArray[np.floating],
     threads: int | None,
 ) -> None:
     # Forming A costs f^2 / 2 a pair, factoring it f^3 / 6.
     work = weights.indptr + np.arange(len(solved) + 1) * (fixed.shape[1] // 3)
     given = read_only(common), read_only(ridge), read_only(right), pairs_pull, read_only(fixed)
-    run(_cholesky, work, *entries(weights), *given, solved, threads=threads)
+    run(_cholesky, work, *entries(weights), *given, solved, kept, threads=threads)
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _cholesky(  # type: ignore[no-untyped-def]
-    lo, hi, indptr, indices, weights, common, ridge, right, pairs_pull, fixed, solved
+    lo, hi, indptr, indices, weights, common, ridge, right, pairs_pull, fixed, solved, kept
 ):
     factors = fixed.shape[1]
     x = np.empty(factors + 2 * APART, solved.dtype)[APART : APART + factors]
@@ -148,6 +178,10 @@ def _cholesky(  # type: ignore[no-untyped-def]
         solve(a, x, factors)
         for k in range(factors):
             solved[row, k] = x[k]
+        if len(kept):
+            for i in range(factors):
+                for k in range(i + 1):
+                    kept[row, i, k] = a[i, k]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, forceinline=True)

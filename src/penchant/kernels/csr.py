@@ -51,6 +51,12 @@ class CSR:
                 )
         return cls(indptr, c, v, shape[1])
 
+    @classmethod
+    def empty(cls, shape: tuple[int, int]) -> CSR:
+        """Return a matrix without entries."""
+        none = np.zeros(0, np.int32), np.zeros(0, np.float32)
+        return cls(np.zeros(shape[0] + 1, np.int64), *none, shape[1])
+
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.explanations import Tell, Told
+from penchant.kernels.blending import add_standardised, carried
 from penchant.kernels.topk import top_k
 from penchant.queries import Queries
 from penchant.ranking import BLOCK_BYTES
@@ -30,7 +31,8 @@ DRAWS, RESAMPLES, FLOOR = 64, 200, 0.05
 class Scaled(NamedTuple):
     """A part's scores brought to scale.
 
-    ``scores`` (q, items) hold the part's mean where it is not ``known``; ``answers`` (q,) says
+    ``scores`` (q, items) hold the part's mean where it is not ``known`` (or the sums that they were
+    added to, and where these hold any); ``answers`` (q,) says
     whether it knows any item of the fit for a query; ``mean`` and ``spread`` (q,) are what was
     subtracted, and then divided by; ``usual`` (q,) is what stands for an item that is not known.
     """
@@ -63,20 +65,19 @@ class Term(NamedTuple):
     spread: Vector
     usual: Vector
 
-    def told(self, row: int, items: Codes, total: float) -> tuple[Told, NDArray[np.bool_]]:
-        """Return what adds up to the part of a weighted sum, and which items it knows."""
+    def told(self, row: int, items: Codes, total: float) -> tuple[Told, Vector]:
+        """Return what adds up to the part of a weighted sum, and 1 for items it knows, else 0."""
         told = self.tell(row, items)
-        score = told.sums()
-        known = ~np.isnan(score)
         weight = float(self.weight[row]) / total
-        factor = weight * float(inverse(self.spread[row : row + 1])[0])
-        mean = float(self.mean[row])
-        carried = known & self.explains & told.anything()
-        own = np.where(known, factor * (score - mean), weight * float(self.usual[row]))
-        told = told.times(factor, carried)
-        told = told._replace(base=told.base - np.where(carried, factor * mean, 0))
-        if not carried.all():
-            told = Told.added([told, Told.plain(np.where(carried, 0, own), self.name)])
+        spread = float(self.spread[row])
+        base, amounts, others, own, known = carried(
+            told.base, told.amounts, told.others,
+            factor=weight / spread if spread > 0 else 0.0, mean=float(self.mean[row]),
+            usual=weight * float(self.usual[row]), explains=self.explains,
+        )  # fmt: skip
+        told = Told(base, told.history, amounts, told.names, others)
+        if own.any():
+            told = Told.added([told, Told.plain(own, self.name)])
         return told, known
 
 
@@ -86,38 +87,48 @@ def blended(terms: list[Term], row: int, items: Codes, total: float) -> Told:
         return Told.plain(np.full(len(items), np.nan))
     each = [term.told(row, items, total) for term in terms]
     told = Told.added([one for one, _ in each])
-    known = np.any([one for _, one in each], axis=0)
-    return told._replace(base=np.where(known, told.base, np.nan))
+    unknown = np.add.reduce([known for _, known in each]) == 0
+    if unknown.any():
+        told = told._replace(base=np.where(unknown, np.nan, told.base))
+    return told
 
 
-def scaled(scores: Scores, how: str, fitted: int, mean: float = 0.0, spread: float = 1.0) -> Scaled:
-    """Bring (q, all items) scores of a part to scale.
+def add_scaled(
+    scores: Scores,
+    how: str,
+    fitted: int,
+    constants: tuple[float, float] | None,
+    *,
+    onto: tuple[Scores, NDArray[np.bool_]],
+    weight: float = 1.0,
+) -> Scaled:
+    """Bring (q, all items) scores of a part to scale, and add them to others.
 
     Parameters
     ----------
+    how : "query" by mean and standard deviation of each row; "fit" by ``constants``, which are
+        such; "none" not at all. A spread of 0 makes every score 0.
     fitted : how many items decide on mean and deviation, from the first: those of the fit, so that
         items taken up later do not change the scores of the others.
-    how : "query" by mean and standard deviation of each row; "fit" by ``mean`` and ``spread``;
-        "none" not at all. A spread of 0 makes every score 0.
+    onto : (q, items) sums, and which of them hold a score.
+    weight : what to multiply by.
     """
-    q = len(scores)
-    known = ~np.isnan(scores)
-    count = known[:, :fitted].sum(axis=1)
-    made = np.where(known, scores, np.float32(0))
-    means = made[:, :fitted].sum(axis=1, dtype=np.float64) / np.maximum(count, 1)
-    if how == "none":
-        np.copyto(made, means[:, None], where=~known, casting="same_kind")
-        return Scaled(made, known, count > 0, np.zeros(q), np.ones(q), means)
-    if how == "fit":
-        means = np.full(q, mean)
-    made -= means[:, None].astype(np.float32)
-    np.copyto(made, np.float32(0), where=~known)
-    spreads = np.full(q, spread)
-    if how == "query":
-        squares = np.einsum("qi,qi->q", made[:, :fitted], made[:, :fitted], dtype=np.float64)
-        spreads = np.sqrt(squares / np.maximum(count, 1))
-    made *= inverse(spreads)[:, None].astype(np.float32)
-    return Scaled(made, known, count > 0, means, spreads, np.zeros(q))
+    as_it_is, given = how == "none", constants if how == "fit" else None
+    count, means, spreads = add_standardised(
+        scores, *onto, fitted=fitted, weight=weight, given=given, as_it_is=as_it_is
+    )
+    nothing = np.zeros(len(scores))
+    if as_it_is:
+        return Scaled(*onto, count > 0, nothing, nothing + 1, means)
+    return Scaled(*onto, count > 0, means, spreads, nothing)
+
+
+def scaled(
+    scores: Scores, how: str, fitted: int, constants: tuple[float, float] | None = None
+) -> Scaled:
+    """Bring (q, all items) scores of a part to scale; arguments as of ``add_scaled``."""
+    onto = np.zeros(scores.shape, np.float32), np.zeros(scores.shape, bool)
+    return add_scaled(scores, how, fitted, constants, onto=onto)
 
 
 def inverse(values: Vector) -> Vector:

@@ -17,8 +17,9 @@ from penchant.errors import BadEvents
 from penchant.explanations import Told, features_named
 from penchant.features import Encoder, Weighting, find
 from penchant.ids import IdMap
-from penchant.kernels.csr import CSR
+from penchant.kernels.csr import CSR, stretches
 from penchant.kernels.products import sparse_sparse
+from penchant.kernels.profiles import agreement, likings
 from penchant.models.onboarding import taken_up
 from penchant.parameters import hyper
 from penchant.queries import Queries
@@ -118,51 +119,10 @@ class ContentBased(Recommender):
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         return self._answer(queries, items).scores
 
-    def _liking(self, profile: CSR) -> Scores:
-        scores = sparse_sparse(profile, self.by_feature_)
-        scores[np.diff(profile.indptr) == 0] = np.nan
-        scores[:, np.diff(self.items_.indptr) == 0] = np.nan
-        return scores
-
-    def _profile(self, queries: Queries) -> tuple[CSR, Vector, Vector]:
-        """Return the profiles, and what history and tastes were multiplied by in each of them."""
-        n = len(queries)
-        x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
-        entry, liked, amount = self._entries(x)
-        history = CSR.from_pairs(x.row_numbers()[entry], liked, amount, (n, self.items_.columns))
-        tastes = self._tastes(queries)
-        by_history, by_tastes = (
-            _inverse(_lengths(history)),
-            self.tastes * _inverse(_lengths(tastes)),
-        )
-        amounts = (
-            history.data * by_history[history.row_numbers()],
-            tastes.data * by_tastes[tastes.row_numbers()],
-        )
-        both = CSR.from_pairs(
-            np.concatenate([history.row_numbers(), tastes.row_numbers()]),
-            np.concatenate([history.indices, tastes.indices]),
-            np.concatenate(amounts),
-            history.shape,
-        )
-        total = _inverse(_lengths(both))
-        data = (both.data * total[both.row_numbers()]).astype(np.float32)
-        profile = CSR(both.indptr, both.indices, data, both.columns)
-        return profile, by_history * total, by_tastes * total
-
-    def _entries(self, x: CSR) -> tuple[NDArray[np.int64], Codes, Vector]:
-        """Return (entry, feature, amount) for each feature of each entry of x."""
-        counts = np.diff(self.items_.indptr)[x.indices]
-        entry = np.repeat(np.arange(x.nnz), counts)
-        first = self.items_.indptr[x.indices] - (np.cumsum(counts) - counts)
-        at = np.arange(len(entry)) + first[entry]
-        amount = x.data[entry].astype(np.float64) * self.items_.data[at]
-        return entry, self.items_.indices[at], amount
-
     def _tastes(self, queries: Queries) -> CSR:
         shape = (len(queries), self.items_.columns)
         if not queries.tastes:
-            return CSR.from_pairs([], [], [], shape)
+            return CSR.empty(shape)
         named = [find(row, self.called_, self.numbers_) for row in queries.tastes]
         row = np.repeat(np.arange(len(named)), [len(numbers) for numbers, _ in named])
         feature = np.concatenate([numbers for numbers, _ in named])
@@ -172,49 +132,47 @@ class ContentBased(Recommender):
 
     def _answer(self, queries: Queries, items: Codes | None) -> Answered:
         """Answer; each history item and each taste adds something."""
-        profile, by_history, by_tastes = self._profile(queries)
         x = self.training_.feedback.weigh(queries.histories, len(queries.items), queries.now)
         named = self._tastes(queries)
+        found = likings(x, named, self.items_, self.by_feature_, self.tastes)
+        scores, by_history, by_tastes, known = found
 
         def tell(row: int, asked: Codes) -> Told:
             mine, tastes = x.rows(row, row + 1), named.rows(row, row + 1)
-            features = np.zeros((len(asked), self.items_.columns))
-            for one, item in zip(features, asked, strict=True):
-                its = self.items_.rows(item, item + 1)
-                one[its.indices] = its.data
-            entry, liked, amount = self._entries(mine)
-            terms = amount * features[:, liked]
-            starts = np.searchsorted(entry, np.arange(mine.nnz + 1))
-            sums = np.cumsum(np.pad(terms, ((0, 0), (1, 0))), axis=1)[:, starts]
-            alike = np.diff(sums, axis=1) * by_history[row]
-            agreed = tastes.data * features[:, tastes.indices] * by_tastes[row]
-            known = (np.diff(self.items_.indptr)[asked] > 0) & (
-                by_history[row] + by_tastes[row] > 0
-            )
+            alike = agreement(mine.indices, asked, self.items_) * (mine.data * by_history[row])
+            described = self.items_.indptr[asked + 1] > self.items_.indptr[asked]
+            base = np.where(described & known[row], 0.0, np.nan)
+            if not tastes.nnz:
+                return Told.of(mine.indices, alike, base)
+            agreed = self._having(asked, tastes.indices) * (tastes.data * by_tastes[row])
             names = features_named(self.names_.decode(tastes.indices))
-            return Told(np.where(known, 0.0, np.nan), mine.indices, alike, names, agreed)
+            return Told(base, mine.indices, alike, names, agreed)
 
-        return Answered(column_scores(self._liking(profile), items), tell)
+        return Answered(column_scores(scores, items), tell)
+
+    def _having(self, items: Codes, features: Codes) -> NDArray[np.float64]:
+        """Return (items, features) how much items have of some features."""
+        out = np.zeros((len(items), len(features)))
+        for n, f in enumerate(features):
+            column = self.by_feature_.rows(f, f + 1)
+            has = np.isin(items, column.indices)
+            out[has, n] = column.data[np.searchsorted(column.indices, items[has])]
+        return out
 
     def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
         """Return the k items whose features are most like those of each item."""
         training = self._trained()
 
         def likeness(codes: Codes) -> Scores:
-            x = CSR.from_pairs(
-                np.arange(len(codes)), codes, None, (len(codes), len(training.items))
-            )
-            entry, features, amount = self._entries(x)
-            rows = CSR.from_pairs(entry, features, amount, (len(codes), self.items_.columns))
-            return self._liking(rows)
+            liked = np.diff(self.items_.indptr)
+            shape = (len(codes), self.items_.columns)
+            row = np.repeat(np.arange(len(codes)), liked[codes])
+            indptr = np.append(np.int64(0), np.cumsum(liked[codes]))
+            at = stretches(self.items_.indptr[codes], indptr)
+            own = CSR.from_pairs(row, self.items_.indices[at], self.items_.data[at], shape)
+            scores = sparse_sparse(own, self.by_feature_)
+            scores[liked[codes] == 0] = np.nan
+            scores[:, liked == 0] = np.nan
+            return scores
 
         return alike(training, items, k, likeness, self.name)
-
-
-def _lengths(rows: CSR) -> Vector:
-    squares = rows.data.astype(np.float64) ** 2
-    return np.sqrt(np.bincount(rows.row_numbers(), squares, minlength=rows.shape[0]))
-
-
-def _inverse(lengths: Vector) -> Vector:
-    return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)

@@ -33,6 +33,9 @@ from penchant.training import Training
 
 Vectors = NDArray[np.float32]
 
+KEPT = 1 << 19
+"""At most so many numbers are kept of those who ask, so that their reasons take less."""
+
 ROUNDS = 2
 """Times that an update improves items and folds in people: the second sees the new items."""
 
@@ -283,17 +286,21 @@ class ALS(ItemVectors):
         """Return (q, f) the vectors of who asks; NaN for those of whom nothing is known."""
         return self._read(queries)[0]
 
-    def _read(self, queries: Queries) -> tuple[NDArray[np.float64], CSR, CSR]:
-        """Return ``_people``, what their histories weigh, and queries x features of theirs."""
+    def _read(
+        self, queries: Queries, kept: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.float64], CSR, CSR]:
+        """Return ``_people``, what their histories weigh, and queries x features of theirs.
+
+        ``kept`` is as of ``als_exact.fold_in``.
+        """
         x = self._evidence(queries)
-        told = self._told(queries)
         if not self.user_columns:
-            vectors = self._folded(x)
+            vectors = self._folded(x, kept=kept)
             vectors[np.diff(x.indptr) == 0] = np.nan
-            return vectors, x, told
-        by = self._sharing(self.user_features_)
+            return vectors, x, CSR.empty((len(queries), 0))
+        told, by = self._told(queries), self._sharing(self.user_features_)
         right = by.right(told)
-        vectors = self._folded(x, right)
+        vectors = self._folded(x, right, kept)
         strange = np.flatnonzero(np.diff(x.indptr) == 0)
         if len(strange):
             vectors[strange] = by.alone(right[strange])
@@ -308,10 +315,17 @@ class ALS(ItemVectors):
         unmet = self.unobserved * others if self.frequency == "all" else 0.0
         return als.ridge(weights + unmet, l2=self.l2, nu=self.nu)
 
-    def _folded(self, x: CSR, right: NDArray[Any] | None = None) -> NDArray[np.float64]:
+    def _folded(
+        self,
+        x: CSR,
+        right: NDArray[Any] | None = None,
+        kept: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
         """Return (q, f), solved for from what the histories weigh."""
         ridge = self._ridge(als.row_sums(x), int(self.sizes_[1]))
-        return als_exact.fold_in(x, self.item_factors_, self.user_gram_, ridge, right=right)
+        return als_exact.fold_in(
+            x, self.item_factors_, self.user_gram_, ridge, right=right, kept=kept
+        )
 
     def _answer(self, queries: Queries, items: Codes | None) -> Answered:
         """Answer; each item of the history adds something.
@@ -321,25 +335,35 @@ class ALS(ItemVectors):
         asker's A sees it (Hu, Koren and Volinsky 2008, section 5). A depends on the whole history;
         a share is what an item adds given the others.
         """
-        people, x, told = self._read(queries)
-        y, names = self.item_factors_, Encoder(self.user_encoder_).names
+        y, f = self.item_factors_, self.item_factors_.shape[1]
+        few = len(queries) * f**2 <= KEPT
+        factors = np.empty((len(queries) if few else 0, f, f))
+        people, x, told = self._read(queries, factors if few else None)
 
         def tell(row: int, asked: Codes) -> Told:
             mine, features = x.rows(row, row + 1), told.rows(row, row + 1)
-            by, right = self._sharing(self.user_features_), y[asked].astype(np.float64)
-            through = self._through(mine, right) if mine.nnz else by.alone(right)
-            amounts = through @ y[mine.indices].T * mine.data
-            others = through @ by.vectors[features.indices].T * (by.weight * features.data)
+            right = y[asked].astype(np.float64)
             base = np.full(len(asked), 0.0 if mine.nnz or features.nnz else np.nan)
+            if mine.nnz:
+                through = als_exact.through(factors[row] if few else self._factor(mine), right)
+            else:
+                through = self._sharing(self.user_features_).alone(right)
+            amounts = als_exact.products_with(through, y, mine.indices) * mine.data
+            if not features.nnz:
+                return Told.of(mine.indices, amounts, base)
+            names, by = Encoder(self.user_encoder_).names, self._sharing(self.user_features_)
+            others = through @ by.vectors[features.indices].T * (by.weight * features.data)
             own = features_named(names[k] for k in features.indices)
             return Told(base, mine.indices, amounts, own, others)
 
         return Answered(self._products(people, items), tell)
 
-    def _through(self, x: CSR, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (m, f): the A^-1 of one history times each of some vectors."""
-        ridge = float(self._ridge(als.row_sums(x), int(self.sizes_[1]))[0])
-        return als_exact.through(x, self.item_factors_, self.user_gram_, ridge, vectors)
+    def _factor(self, x: CSR) -> NDArray[np.float64]:
+        """Return (f, f), whose lower triangle is the Cholesky factor of one history's A."""
+        kept = np.empty((1, *self.user_gram_.shape))
+        self._folded(x, kept=kept)
+        factor: NDArray[np.float64] = kept[0]
+        return factor
 
     @property
     def counts(self) -> bool:

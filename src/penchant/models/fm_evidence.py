@@ -110,7 +110,7 @@ def encoder_of(
 def encoded(encoder: Encoder, table: pl.DataFrame | None, rows: int) -> CSR:
     """Return rows x features; nothing is known without a table."""
     if table is None or not encoder.names:
-        return CSR.from_pairs([], [], [], (rows, len(encoder.names)))
+        return CSR.empty((rows, len(encoder.names)))
     return encoder.encode(table)
 
 

@@ -20,7 +20,16 @@ from penchant.dataset import Dataset
 from penchant.errors import BadEvents, BadParameter
 from penchant.explanations import Tell, Told
 from penchant.kernels.turns import deal
-from penchant.models.blending import LEARNERS, Scaled, Term, blended, inverse, learned, scaled
+from penchant.models.blending import (
+    LEARNERS,
+    Scaled,
+    Term,
+    add_scaled,
+    blended,
+    inverse,
+    learned,
+    scaled,
+)
 from penchant.parameters import hyper
 from penchant.queries import Queries
 from penchant.ranking import BLOCK_BYTES
@@ -135,11 +144,14 @@ class Weighted(Recommender):
         self.spreads_ = np.sqrt(np.maximum(squares * inverse(count) - self.means_**2, 0))
 
     def _scaled(self, queries: Queries) -> list[Scaled]:
-        return [self._part(m, part.score(queries)) for m, part in enumerate(self.parts_)]
+        how = self.normalise, self.training_.fitted
+        parts = enumerate(self.parts_)
+        return [scaled(part.score(queries), *how, self._constants(m)) for m, part in parts]
 
-    def _part(self, m: int, scores: Scores) -> Scaled:
-        constants = (self.means_[m], self.spreads_[m]) if self.normalise == "fit" else ()
-        return scaled(scores, self.normalise, self.training_.fitted, *constants)
+    def _constants(self, m: int) -> tuple[float, float] | None:
+        """Return mean and spread of a part, if they are those of the fit."""
+        fixed = self.normalise == "fit"
+        return (float(self.means_[m]), float(self.spreads_[m])) if fixed else None
 
     def _score(self, queries: Queries, items: Codes | None) -> Scores:
         return self._answer(queries, items).scores
@@ -150,21 +162,16 @@ class Weighted(Recommender):
         A part that does not explain, or has nothing but a base to tell, is one share of its own.
         """
         shape = len(queries), len(queries.items)
-        sums, said, total = (
-            np.zeros(shape, np.float32),
-            np.zeros(shape, bool),
-            np.zeros(len(queries)),
-        )
-        terms, names = [], _names(self.parts_)
+        sums, said = np.zeros(shape, np.float32), np.zeros(shape, bool)
+        total, terms, names = np.zeros(len(queries)), [], _names(self.parts_)
         for m in np.flatnonzero(self.weights_).tolist():
-            answer = self.parts_[m].answer(queries)
-            part = self._part(m, answer.scores)
-            weight = self.weights_[m] * part.answers
-            sums += part.scores * weight[:, None].astype(np.float32)
-            said |= part.known
-            total += weight
-            how = names[m], _telling(names[m], answer), answer.behind.tell is not None
-            terms.append(Term(*how, weight, part.mean, part.spread, part.usual))
+            answer, weight = self.parts_[m].answer(queries), float(self.weights_[m])
+            how = self.normalise, self.training_.fitted, self._constants(m)
+            scale = add_scaled(answer.scores, *how, onto=(sums, said), weight=weight)
+            own = np.where(scale.answers, weight, 0.0)
+            total += own
+            part = names[m], _telling(names[m], answer), answer.behind.tell is not None
+            terms.append(Term(*part, own, scale.mean, scale.spread, scale.usual))
         sums *= inverse(total)[:, None].astype(np.float32)
         sums[~said] = np.nan
 
@@ -300,24 +307,19 @@ class Fallback(Recommender):
         """Answer; each query, or of ratings each item, as the part does that answers."""
         if self.scores == "rating":
             return self._filled(queries, items)
-        scores = np.full((len(queries), len(queries.items)), np.nan, np.float32)
-        which = np.zeros((len(queries), 1), np.int16)
-        waiting, place = np.arange(len(queries)), np.arange(len(queries))
-        tells = []
-        for m, part in enumerate(self.parts_):
+        answer = self.parts_[0].answer(queries)
+        scores, which = answer.scores, np.zeros((len(queries), 1), np.int16)
+        tells, place = [_telling(_names(self.parts_)[0], answer)], np.arange(len(queries))
+        for m, part in enumerate(self.parts_[1:], start=1):
+            waiting = np.flatnonzero(np.isnan(scores).all(axis=1))
             if not len(waiting):
                 break
-            answer = part.answer(queries[waiting] if len(waiting) < len(queries) else queries)
+            answer = part.answer(queries[waiting])
             tells.append(_telling(_names(self.parts_)[m], answer))
             answers = ~np.isnan(answer.scores).all(axis=1)
-            if answers.all() and len(waiting) == len(queries):
-                scores = answer.scores
-            else:
-                scores[waiting[answers]] = answer.scores[answers]
-            which[waiting[answers]] = m
-            if m:
-                place[waiting[answers]] = np.flatnonzero(answers)
-            waiting = waiting[~answers]
+            found = waiting[answers]
+            scores[found], which[found] = answer.scores[answers], m
+            place[found] = np.flatnonzero(answers)
         scores = column_scores(scores, items)
 
         def tell(row: int, asked: Codes) -> Told:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from penchant.answers import Answered
 from penchant.explanations import Tell, Told
 from penchant.kernels.csr import CSR
-from penchant.kernels.products import dense_sparse, sparse_dense, sparse_sparse
+from penchant.kernels.placed import placed, placed_rows
+from penchant.kernels.products import dense_sparse, sparse_sparse
 from penchant.queries import Queries
 from penchant.ranking import Recommendations
 from penchant.recommender import Codes, Recommender, Scores, alike, column_scores
@@ -121,27 +122,11 @@ class Dense(NamedTuple):
 
     def scores(self, x: CSR) -> Scores:
         """Return what ``Sparse.scores`` does."""
-        known = self.place >= 0
-        kept = known[x.indices]
-        shape = (x.shape[0], len(self.weights))
-        own = CSR.from_pairs(
-            x.row_numbers()[kept], self.place[x.indices[kept]], x.data[kept], shape
-        )
-        found = sparse_dense(own, self.weights)
-        if len(self.weights) == len(known):
-            scores = found
-        else:
-            scores = np.empty((x.shape[0], len(known)), np.float32)
-            scores[:, known] = found
-        return silenced(scores, x, known)
+        return placed_rows(x, self.weights, self.place)
 
     def to_items(self, history: Codes, items: Codes) -> NDArray[np.float64]:
         """Return what ``Sparse.to_items`` does."""
-        place, to = self.place[history], self.place[items]
-        out = self.weights[np.maximum(place, 0), np.maximum(to, 0)[:, None]].astype(np.float64)
-        out[:, place < 0] = 0
-        out[to < 0] = np.nan
-        return out
+        return placed(history, items, self.weights, self.place)
 
 
 class Woodbury(NamedTuple):

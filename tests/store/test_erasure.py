@@ -12,139 +12,13 @@ from hypothesis import strategies as st
 
 import penchant as pt
 from naive_people import DAY, NaivePeople
-from penchant.errors import BadParameter, Conflict, UnknownId
+from penchant.errors import BadParameter, BadStore, Conflict, UnknownId
 from penchant.store import erasure as module
 from penchant.store import schema
 from penchant.store.catalogue import User
 from penchant.store.daily import count_up, popular
-from penchant.store.erasure import erase, erasure, export, merge, settle
-from penchant.store.log import Event
-from penchant.store.shown import Shown
-
-
-def event(event_id: str, person: str, item: str | None = "a", time: int = 5, **other) -> Event:
-    session = person[1:] if person[0] == "s" else None
-    return Event(event_id, person, session, item, "view", None, time, **other)
-
-
-def listed(name: str, person: str, time: int = 5) -> Shown:
-    return Shown(
-        recommendation_id=name, person=person, time=time, model=None, fallback=False, shown=1,
-        request='{"k":1}', items='[["a",1.0,"ALS",null,null]]',
-    )  # fmt: skip
-
-
-def rows(store, table: sa.Table) -> list:
-    with store.reading() as connection:
-        return list(connection.execute(sa.select(table)).all())
-
-
-# Merging
-
-
-def test_a_session_becomes_a_user_before_and_after(store):
-    store.events.append([event("e1", "ss1"), event("e2", "uann"), event("e3", "ss2")], now=1)
-    store.shown.add([listed("r1", "ss1")])
-    merged = merge(store, "ss1", "uann", now=9)
-    assert (merged.person, merged.events, merged.recommendations) == ("uann", 1, 1)
-    assert len(store.events.history(["uann"]).row) == 2
-    assert store.events.history(["ss1"]).row == []
-    store.events.append([event("e4", "ss1")], now=1)
-    assert len(store.events.history(["uann"]).row) == 3
-    again = merge(store, "ss1", "uann", now=10)
-    assert (again.person, again.events, again.recommendations) == ("uann", 0, 0)
-    assert store.numbers() == {"merges": 1}
-
-
-def test_chains_lead_to_the_last(store):
-    store.events.append([event(f"e{who}", f"u{who}") for who in "abcd"], now=1)
-    assert merge(store, "ua", "ub", now=1).events == 1
-    assert merge(store, "ub", "uc", now=2).events == 2
-    assert merge(store, "ud", "ua", now=3).person == "uc"
-    assert len(store.events.history(["uc"]).row) == 4
-    store.events.append([event(f"f{who}", f"u{who}") for who in "abcd"], now=1)
-    assert len(store.events.history(["uc"]).row) == 8
-    assert export(store, "a").merged == ["ua", "ub", "ud"]
-
-
-@pytest.mark.parametrize(
-    ("person", "into", "error", "said"),
-    [
-        ("ub", "ua", BadParameter, "user 'a' is user 'b' already"),
-        ("ub", "ub", BadParameter, "user 'b' cannot be merged into itself"),
-        ("ua", "ss", BadParameter, "into a user, not into a session"),
-        ("x", "ua", BadParameter, "a session or a user"),
-        ("ua", "uc", Conflict, "user 'a' is known as user 'b' and cannot be user 'c' too"),
-    ],
-)
-def test_what_cannot_be_merged(sqlite_store, person, into, error, said):
-    merge(sqlite_store, "ua", "ub", now=1)
-    before = rows(sqlite_store, schema.merges)
-    with pytest.raises(error, match=said):
-        merge(sqlite_store, person, into, now=2)
-    assert rows(sqlite_store, schema.merges) == before
-    assert sqlite_store.numbers() == {"merges": 1}
-
-
-def test_attributes_go_over_where_there_are_none(store):
-    store.users.put([User(user_id="a", attributes={"x": 1, "y": 1})], now=1)
-    store.users.put([User(user_id="b", attributes={"y": 2})], now=2)
-    merge(store, "ua", "ub", now=3)
-    assert store.users.get("a") is None
-    assert store.users.get("b").attributes == {"x": 1, "y": 2}
-    assert store.users.get("b").created == 1
-    merge(store, "ub", "uc", now=4)
-    assert store.users.get("c").attributes == {"x": 1, "y": 2}
-    merge(store, "ss", "uc", now=5)
-    assert store.users.get("c").updated == 4
-
-
-# Exporting
-
-
-def test_an_export_holds_everything(store, monkeypatch):
-    monkeypatch.setattr("penchant.store.erasure.BATCH", 3)
-    store.users.put([User(user_id="ann", attributes={"age": 31})], now=1)
-    store.events.append(
-        [
-            event(
-                "e1", "uann", time=9, context='{"device":"tv"}', properties='{"p":[1]}', digest=7
-            ),
-            event("e2", "uann", None, time=3, items=["a", "b"], recommendation_id="r1", rank=2),
-            *(event(f"s{n}", "ss", time=4) for n in range(5)),
-            event("other", "ubob"),
-        ],
-        now=11,
-    )
-    store.shown.add([listed("r2", "uann", 8), listed("r1", "ss", 2), listed("r3", "ubob")])
-    merge(store, "ss", "uann", now=12)
-    found = export(store, "ann")
-    assert (found.user.attributes, found.merged) == ({"age": 31}, ["ss"])
-    events = list(found.events)
-    assert [one["event_id"] for one in events] == ["e2", "s0", "s1", "s2", "s3", "s4", "e1"]
-    assert events[0]["items"] == ["a", "b"]
-    assert (events[-1]["context"], events[-1]["properties"]) == ({"device": "tv"}, {"p": [1]})
-    assert "digest" not in events[0]
-    assert (events[0]["recommendation_id"], events[0]["rank"], events[0]["received"]) == (
-        "r1",
-        2,
-        11,
-    )
-    assert events[1]["session_id"] == "s"
-    shown = list(found.recommendations)
-    assert [one["recommendation_id"] for one in shown] == ["r1", "r2"]
-    assert (shown[0]["request"], shown[0]["items"]) == ({"k": 1}, [["a", 1.0, "ALS", None, None]])
-
-
-def test_nothing_is_known_of_a_stranger(sqlite_store):
-    found = export(sqlite_store, "nobody")
-    assert (found.user, found.merged) == (User(user_id="nobody"), [])
-    assert list(found.events) == list(found.recommendations) == []
-    with pytest.raises(BadParameter, match="1 to 256"):
-        export(sqlite_store, "")
-
-
-# Erasing
+from penchant.store.erasure import erase, erasure, merge, settle
+from store_rows import event, listed, rows
 
 
 def test_nothing_is_left_of_whoever_is_erased(store):
@@ -384,23 +258,6 @@ def test_events_that_come_in_meanwhile_are_erased_or_new(store):
     assert erasure(store, last.erasure_id).completed == 10
 
 
-def test_events_that_come_in_while_a_session_is_merged_end_at_the_user(store):
-    together = threading.Barrier(2)
-
-    def send() -> None:
-        together.wait()
-        for n in range(40):
-            store.events.append([event(f"e{n}", "ss")], now=1)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    together.wait()
-    merge(store, "ss", "uann", now=1)
-    thread.join()
-    assert {row.person for row in rows(store, schema.events)} == {"uann"}
-    assert len(rows(store, schema.events)) == 40
-
-
 PEOPLE = ["ua", "ub", "uc", "ud", "ss1", "ss2"]
 USERS = PEOPLE[:4]
 STEPS = st.lists(
@@ -484,3 +341,16 @@ def test_of_several_who_settle_one_writes_the_file_anew(sqlite_store, monkeypatc
         thread.join()
     assert len(emptied) == 2, "before and after"
     assert erasure(store, done.erasure_id).completed == 3
+
+
+def test_a_file_that_cannot_be_written_anew_leaves_an_erasure_incomplete(sqlite_store, monkeypatch):
+    store = sqlite_store
+    store.events.append([event("e1", "uann")], now=1)
+    done = erase(store, "ann", now=2)
+    with monkeypatch.context() as patch:  # nothing can be written anew within a transaction
+        patch.setattr(module, "_emptied", lambda cursor: bool(cursor.execute("BEGIN")))
+        with pytest.raises(BadStore, match="Twice its size is needed"):
+            settle(store, now=3)
+    assert erasure(store, done.erasure_id).completed is None
+    settle(store, now=4)
+    assert erasure(store, done.erasure_id).completed == 4

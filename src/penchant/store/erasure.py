@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
-from penchant.errors import BadParameter, Conflict, UnknownId
+from penchant.errors import BadParameter, BadStore, Conflict, UnknownId
 from penchant.store.catalogue import User
 from penchant.store.daily import KNOWN_AS, uncount
 from penchant.store.engine import PATIENCE, Turns
@@ -213,6 +214,10 @@ def settle(store: Store, *, now: int) -> list[str]:
     Returns
     -------
     The versions that were deleted.
+
+    Raises
+    ------
+    BadStore : the file of SQLite cannot be written anew, for want of room on the disk.
     """
     with store.reading() as connection:
         open_ = select(erasures).where(erasures.c.completed.is_(None))
@@ -279,7 +284,13 @@ def _scrub(store: Store, done: list[str], now: int) -> None:
             return  # someone else was first
         if not _emptied(cursor):  # before the long work
             return
-        cursor.execute("VACUUM")
+        try:
+            cursor.execute("VACUUM")
+        except sqlite3.Error as error:
+            raise BadStore(
+                f"{store.engine.url.database} cannot be written anew, so that erasures stay "
+                f"incomplete: {error}. Twice its size is needed on the disk."
+            ) from error
         if _emptied(cursor):
             where = still.removeprefix("FROM erasures ")
             cursor.execute(f"UPDATE erasures SET completed = ? {where}", (now, ids))

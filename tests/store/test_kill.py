@@ -231,7 +231,8 @@ def test_a_killed_postgresql_loses_nothing_that_was_acknowledged(killing):
         for _ in range(5):
             told, whole = killing.run(
                 "append", uri, first, 10_000,
-                kill_after=1 + generator.randrange(200), instead=lambda: servers.append(killed_server(uri)),
+                kill_after=1 + generator.randrange(200),
+                instead=lambda: servers.append(killed_server(uri)),
             )  # fmt: skip
             assert not whole
             acknowledged |= {f"e{n}" for n in told}

@@ -187,3 +187,25 @@ def test_what_another_library_writes_comes_back(tmp_path_factory, rows, separato
     written = pl.DataFrame({"first name": columns[0], "second": columns[1]})
     written.write_csv(path, separator=separator, quote_style="always")
     assert read_table(path)[0].select(pl.all().cast(pl.String)).equals(written)
+
+
+def test_an_object_of_json_on_each_line(tmp_path):
+    path = tmp_path / "clicks.jsonl"
+    path.write_text('\n{"user": "a", "item": 7}\n{"item": 8, "user": null, "tags": ["x"]}\n')
+    table, first_line, notes = read_table(path)
+    assert table.rows(named=True) == [
+        {"user": "a", "item": 7, "tags": None},
+        {"user": None, "item": 8, "tags": ["x"]},
+    ]
+    assert (first_line, notes) == (2, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [('{"a": 1}\n[2]\n', "line 2 is not an object"), ('{"a": 1}\n{"a"\n', "line 2 is not an")],
+)
+def test_lines_that_are_no_objects_of_json(tmp_path, text, said):
+    path = tmp_path / "clicks.jsonl"
+    path.write_text(text)
+    with pytest.raises(BadEvents, match=said):
+        read_table(path)

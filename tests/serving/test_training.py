@@ -199,7 +199,10 @@ def test_settings_that_did_not_change_are_not_fitted_twice(running):
 def test_a_broken_model_is_refused(shop, model, failed):
     result = trained(shop, model, known=(Silent, Alike, Forgetful))
     assert {name for name, passed in verdicts(result).items() if not passed} == failed
-    assert shop.models.in_use() is None
+    assert result.instead.promoted
+    assert shop.models.in_use().name == "Popularity"
+    assert left_behind(shop) == [result.version, result.instead.version]
+    assert (shop.trainings.latest()[0].state, result.promoted) == ("refused", False)
 
 
 def test_a_model_that_the_service_could_not_load_is_refused(shop):
@@ -209,6 +212,9 @@ def test_a_model_that_the_service_could_not_load_is_refused(shop):
 
 def test_a_slow_model_is_refused(shop):
     result = trained(shop, limits=replace(FEW, seconds=0.0))
+    assert not result.instead.promoted  # nothing is quick enough for that
+    assert shop.models.in_use() is None
+    assert trained(shop, Silent(), promote=False).instead is None
     assert [name for name, passed in verdicts(result).items() if not passed] == ["quick"]
     assert "0 ms is the most" in result.refused_for[0]
 

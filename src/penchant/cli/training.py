@@ -273,7 +273,9 @@ def _tell(result: Result, form: Format, *, brief: bool) -> None:
         mark = "[green]passed[/] " if check.passed else "[bold red]refused[/]"
         said.print(f"{mark} [bold]{check.name}[/]: ", end="")
         said.print(check.reason, markup=False, soft_wrap=True)
-    if result.promoted:
+    if result.instead is not None and result.instead.promoted:
+        end = f"is not used; {result.instead.version}, {result.instead.model.name}, is instead"
+    elif result.promoted:
         end = "is in use now"
     else:
         end = "is accepted; penchant promote uses it" if result.accepted else "is not used"

@@ -53,6 +53,7 @@ STEPS = 6
 """At most so many steps are told of."""
 
 LIMITS = Limits()
+POPULARITY = Popularity()
 
 Chooses = Callable[[Dataset], Recommender]
 
@@ -67,12 +68,14 @@ class Result:
     promoted : whether it is in use now.
     gate : what was looked at.
     evaluation : how it was measured; None with too few people to ask.
+    instead : what became of popularity, which is used when a model is refused and none is in use.
     """
 
     model: Model
     promoted: bool
     gate: tuple[Check, ...]
     evaluation: Evaluation | None
+    instead: Result | None = None
 
     @property
     def version(self) -> str:
@@ -112,6 +115,18 @@ class Read(NamedTuple):
     version: str | None
     old: Recommender | None
     reason: str
+
+
+class _Terms(NamedTuple):
+    """What ``train`` was given, and the number of the training."""
+
+    limits: Limits
+    promote: bool
+    by: str
+    known: Sequence[type[Recommender]]
+    now: int
+    rng: int
+    run: int
 
 
 def usual(data: Dataset) -> Recommender:
@@ -170,7 +185,8 @@ def train(
 
     It is measured on the latest events, having learned from those before, beside the model in use
     and popularity, and then fitted again on everything. What is refused is registered too, with its
-    metrics and the reasons, and never used; its files stay until the next training.
+    metrics and the reasons, and never used; its files stay until another one is refused. If nothing
+    is in use then, popularity is, so that somebody answers.
 
     Parameters
     ----------
@@ -196,26 +212,18 @@ def train(
     with leased(store, run, by=by, now=now) as number:
         say("reading the log")
         read = _read(store, feedback, known)
-        chosen, found, checks = _judged(read, model, limits, rng, say)
-        say("fitting to everything")
-        final = replace(chosen).fit(read.data, rng=rng)  # type: ignore[type-var]
-        with _workplace(store.models.folder) as folder:
-            say("saving it, reading it back")
-            made = folder / "model"
-            checks += _sound(final, made, read, limits, known, rng)
-            if not store.trainings.alive(number, now=clock()):
-                raise Conflict("this training was taken for dead, and another may have begun")
-            row = _registered(store, made, final, read, found, checks, now)
-        use = promote and row.state == "accepted"
-        if use:
-            store.models.promote(row.version, by=by, expected=read.version or "", now=now)
+        terms = _Terms(limits, promote, by, known, now, rng, number)
+        result = _attempt(store, read, model, terms, say)
+        nobody = promote and not result.accepted and read.version is None
+        if nobody and result.model.name != POPULARITY.name:
+            instead = _attempt(store, read, POPULARITY, terms, say)
+            result = replace(result, instead=instead)
         retire(store, kept)
-        result = Result(row, use, tuple(checks), found)
         store.trainings.end(
             number,
             "accepted" if result.accepted else "refused",
             now=clock(),
-            version=row.version,
+            version=result.version,
             reason=" ".join(result.refused_for) or None,
         )
         settle(store, now=clock())  # whoever was erased may be in no model now
@@ -229,7 +237,7 @@ def described(model: Recommender) -> str:
 
 
 def retire(store: Store, kept: int = KEPT) -> list[str]:
-    """Delete the files of old models; of refused ones, all but the latest model's.
+    """Delete the files of old models; of those refused, all but the latest one's.
 
     Parameters
     ----------
@@ -243,8 +251,8 @@ def retire(store: Store, kept: int = KEPT) -> list[str]:
     stays = set(store.models.line()[-2:])
     rows = store.models.list()
     accepted = [row.version for row in rows if row.state == "accepted"]
-    refused = [row.version for row in rows if row.state == "refused" and row is not rows[0]]
-    old = [version for version in accepted[max(kept, 1) :] if version not in stays] + refused
+    refused = [row.version for row in rows if row.state == "refused"]
+    old = [version for version in accepted[max(kept, 1) :] if version not in stays] + refused[1:]
     for version in old:
         store.models.retire(version)
     return old
@@ -293,7 +301,7 @@ def _saying(on_step: OnStep | None) -> trial.Say:
 
     def say(what: str) -> None:
         if on_step is not None:
-            on_step(Step(what, next(number), STEPS))
+            on_step(Step(what, min(next(number), STEPS), STEPS))
 
     return say
 
@@ -312,17 +320,49 @@ def _read(store: Store, feedback: Feedback, known: Sequence[type[Recommender]]) 
     return Read(data, position, erasures, row.version, old, "")
 
 
+def _attempt(
+    store: Store, read: Read, model: Recommender | Chooses, terms: _Terms, say: trial.Say
+) -> Result:
+    """Fit, measure, register and promote one model."""
+    chosen, found, checks = _judged(read, model, terms, say)
+    say("fitting to everything")
+    final = replace(chosen).fit(read.data, rng=terms.rng)  # type: ignore[type-var]
+    with _workplace(store.models.folder) as folder:
+        say("saving it, reading it back")
+        made = folder / "model"
+        checks += _sound(final, made, read, terms)
+        if not store.trainings.alive(terms.run, now=clock()):
+            raise Conflict("this training was taken for dead, and another may have begun")
+        row = store.models.add(
+            lambda path: os.rename(made, path),
+            name=described(final),
+            position=read.position,
+            erasures=read.erasures,
+            events=len(read.data),
+            metrics={} if found is None else trial.plain(found),
+            gate=[check.to_json() for check in checks],
+            accepted=all(check.passed for check in checks),
+            now=terms.now,
+        )
+    use = terms.promote and row.state == "accepted"
+    if use:
+        expected = read.version or ""
+        store.models.promote(row.version, by=terms.by, expected=expected, now=terms.now)
+    return Result(row, use, tuple(checks), found)
+
+
 def _judged(
-    read: Read, model: Recommender | Chooses, limits: Limits, rng: int, say: trial.Say
+    read: Read, model: Recommender | Chooses, terms: _Terms, say: trial.Say
 ) -> tuple[Recommender, Evaluation | None, list[Check]]:
     """Return the model to fit, how it was measured, and what the gate says to that."""
     data, old, checks = read.data, read.old, list[Check]()
+    limits, rng = terms.limits, terms.rng
     if read.reason:
         said = f"{read.version} is in use and cannot be read: nothing is compared with it"
         checks.append(Check("model in use", True, f"{said}. {read.reason}."))
     asked = trial.questions(data, old, limits.people, rng)
     if asked is None:
-        return Popularity(), None, [*checks, _few(data, old, limits.people)]
+        return POPULARITY, None, [*checks, _few(data, old, limits.people)]
     checks.append(Check("enough data", True, f"{len(data):,} events; {asked.said}."))
     chosen = model if isinstance(model, Recommender) else model(data)
     say("fitting without the latest events")
@@ -354,46 +394,17 @@ def _workplace(folder: Path) -> Iterator[Path]:
         yield Path(made)
 
 
-def _sound(
-    final: Recommender,
-    path: Path,
-    read: Read,
-    limits: Limits,
-    known: Sequence[type[Recommender]],
-    rng: int,
-) -> Iterator[Check]:
+def _sound(final: Recommender, path: Path, read: Read, terms: _Terms) -> Iterator[Check]:
     """Save the model, read it back, and look at what it answers then."""
     people = np.flatnonzero(read.data.histories.lengths)
-    some = np.sort(np.random.default_rng(rng).permutation(people)[:SAMPLE])
+    some = np.sort(np.random.default_rng(terms.rng).permutation(people)[:SAMPLE])
     asked = read.data.queries()[some]
     artifact.save(final, path, position=read.position)
     try:
-        loaded = artifact.load(path, known=known)
+        loaded = artifact.load(path, known=terms.known)
         gate.same_answers(final, loaded, asked)
     except BadArtifact as e:
         yield Check("read back", False, f"{e}.")
         return
     yield Check("read back", True, f"Read back from its files it answers {len(some)} people alike.")
-    yield from gate.soundness(loaded, asked, read.old, limits)
-
-
-def _registered(
-    store: Store,
-    made: Path,
-    final: Recommender,
-    read: Read,
-    found: Evaluation | None,
-    checks: Sequence[Check],
-    now: int,
-) -> Model:
-    return store.models.add(
-        lambda path: os.rename(made, path),
-        name=described(final),
-        position=read.position,
-        erasures=read.erasures,
-        events=len(read.data),
-        metrics={} if found is None else trial.plain(found),
-        gate=[check.to_json() for check in checks],
-        accepted=all(check.passed for check in checks),
-        now=now,
-    )
+    yield from gate.soundness(loaded, asked, read.old, terms.limits)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from penchant.store.schema import metadata
 from penchant.store.store import Store
 from running_postgresql import running_postgresql
 
@@ -24,6 +25,7 @@ class Server(NamedTuple):
 
     url: sa.URL
     administrator: psycopg.Connection
+    reused: set[str]
 
     def address(self, database: str) -> str:
         """Return the URL of a database."""
@@ -32,6 +34,24 @@ class Server(NamedTuple):
     def run(self, statement: str) -> None:
         """Run what cannot be in a transaction."""
         self.administrator.execute(statement)
+
+    def emptied(self, name: str) -> str:
+        """Return the address of an empty store that others had before: copies take time."""
+        if name not in self.reused:
+            self.reused.add(name)
+            self.run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        with psycopg.connect(self.url.set(database=name).render_as_string()) as connection:
+            connection.execute(EMPTY)
+        return self.address(name)
+
+
+EMPTY = (
+    "; ".join(f"DELETE FROM {table}" for table in metadata.tables)
+    + """;
+    INSERT INTO secrets VALUES ('tombstones', 'salt');
+    SELECT setval(c.oid, 1, false) FROM pg_class c WHERE c.relkind = 'S'"""
+)
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +66,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgresql() -> Iterator[Server]:
     """A server with an empty store to be copied."""
     with running_postgresql() as uri, psycopg.connect(uri, autocommit=True) as administrator:
-        server = Server(sa.make_url(uri), administrator)
+        server = Server(sa.make_url(uri), administrator, set())
         server.run(f"CREATE DATABASE {TEMPLATE}")
         Store.open(server.address(TEMPLATE)).close()
         yield server
@@ -64,7 +84,10 @@ def empty_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iter
     if kind == "sqlite":
         yield str(tmp_path / "empty.db")
     else:
-        yield from copied(request.getfixturevalue("postgresql"), "template1")
+        server, name = request.getfixturevalue("postgresql"), f"empty_{next(numbered)}"
+        server.run(f"CREATE DATABASE {name}")
+        yield server.address(name)
+        server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -75,7 +98,7 @@ def store_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iter
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield str(path)
     else:
-        yield from copied(request.getfixturevalue("postgresql"), TEMPLATE)
+        yield request.getfixturevalue("postgresql").emptied("first")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -86,15 +109,7 @@ def other_url(
     if request.param == "sqlite":
         yield str(shutil.copy(sqlite_template, tmp_path / "other.db"))
     else:
-        yield from copied(request.getfixturevalue("postgresql"), TEMPLATE)
-
-
-def copied(server: Server, template: str) -> Iterator[str]:
-    """Yield the address of a copy of a database, and drop it."""
-    name = f"store_{next(numbered)}"
-    server.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    yield server.address(name)
-    server.run(f"DROP DATABASE {name} WITH (FORCE)")
+        yield request.getfixturevalue("postgresql").emptied("second")
 
 
 @pytest.fixture

@@ -21,6 +21,13 @@ from penchant.store.schema import metadata
 from penchant.store.store import Store
 
 
+@pytest.fixture
+def store_url(empty_url: str) -> str:
+    """The address of an empty store whose tables may be changed: no other test will have it."""
+    Store.open(empty_url).close()
+    return empty_url
+
+
 def test_a_new_store_has_the_tables_that_the_code_knows(empty_url):
     with Store.open(empty_url) as made, made.reading() as connection:
         options = {"compare_type": True, "version_table": migrations.VERSION}

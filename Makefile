@@ -5,11 +5,12 @@ PYTHON ?= python3
 PIP := -m pip install -qq --disable-pip-version-check
 TREE := pyproject.toml constraints.txt data/movielens/pyproject.toml
 
-.PHONY: help demo test slow lint docs bench bench-quick bench-smoke bench-all
+.PHONY: help demo serve test slow lint docs bench bench-quick bench-smoke bench-all
 .NOTPARALLEL:
 
 help:
 	@echo "make demo    recommendations with reasons and a score, on the packaged MovieLens data"
+	@echo "make serve   the service, with films to try it on: http://127.0.0.1:8000"
 	@echo "make test    the tests, in a few minutes"
 	@echo "make slow    the tests that need longer"
 	@echo "make lint    ruff, mypy, import-linter"
@@ -21,6 +22,9 @@ help:
 
 demo: .venv/demo.stamp
 	@.venv/bin/penchant demo
+
+serve: .venv/serve.stamp
+	@.venv/bin/penchant serve --demo
 
 test: .venv/test.stamp
 	@.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
@@ -54,6 +58,7 @@ BUILT ?= -r benchmarks/requirements-built.txt
 
 # What each target installs besides penchant itself: extras of pyproject.toml.
 .venv/demo.stamp: EXTRAS = demo
+.venv/serve.stamp: EXTRAS = demo,serve
 .venv/test.stamp: EXTRAS = demo,frames,text,image,tune,weights,serve,postgres,test
 .venv/lint.stamp: EXTRAS = demo,frames,serve,postgres,test,lint
 .venv/docs.stamp: EXTRAS = docs

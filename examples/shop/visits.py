@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import penchant as pt
-from penchant.client import EventFields
+from penchant.client import EventFields, ItemRowFields
 
 DAY = 86_400
 
@@ -26,6 +26,17 @@ def products() -> list[dict[str, str]]:
     """Read what the shop sells."""
     with (Path(__file__).parent / "products.csv").open() as file:
         return list(csv.DictReader(file))
+
+
+def catalogue() -> Iterator[ItemRowFields]:
+    """Yield what the service is told of each product."""
+    for one in products():
+        yield {
+            "item_id": one["item_id"],
+            "title": one["title"],
+            "categories": one["categories"].split("|"),
+            "attributes": {"price": float(one["price"])},
+        }
 
 
 def visits(visitors: int, now: float, seed: int = 7) -> Iterator[EventFields]:
@@ -62,16 +73,10 @@ def main() -> None:
     options.add_argument("--visitors", type=int, default=600)
     chosen = options.parse_args()
     with pt.Client(chosen.service, chosen.key) as service:
-        for one in products():
-            service.put_item(
-                one["item_id"],
-                title=one["title"],
-                categories=one["categories"].split("|"),
-                attributes={"price": float(one["price"])},
-            )
+        put = service.put_items(catalogue())
         taken = service.send_events(visits(chosen.visitors, time.time() // DAY * DAY))
     print(
-        f"{len(products())} products; {taken.accepted:,} events new, {taken.duplicates:,} known, "
+        f"{put} products; {taken.accepted:,} events new, {taken.duplicates:,} known, "
         f"{len(taken.rejected)} rejected"
     )
 

@@ -6,7 +6,7 @@ Each stage is a function of arrays with a row for each request.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -319,4 +319,5 @@ def _reasons(work: Work, n: int, codes: Codes) -> Sequence[str | None]:
         return ["liked by many people"] * len(codes)
     if answer.behind.tell is None:
         return [f"suggested by {name}" for name in work.said.sources(n, codes)]
-    return answer.explain(n, codes).sentences()
+    found = answer.explain(n, codes)
+    return replace(found, called=work.serving.shelf.called).sentences()

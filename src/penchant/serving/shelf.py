@@ -173,6 +173,10 @@ class Shelf:
         """Return the ids of codes."""
         return self._ids.at(codes)
 
+    def called(self, code: int) -> str:
+        """Return what a person calls an item: its title if there is one, else its id."""
+        return self._titles.one(code) or self._ids.one(code)
+
     def told(self, codes: Codes) -> tuple[list[str | None], list[list[str]]]:
         """Return title and categories of each code; of -1 nothing."""
         titles = [title or None for title in self._titles.at(codes)]

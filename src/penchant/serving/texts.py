@@ -41,3 +41,7 @@ class Texts(NamedTuple):
         whole = self.whole
         pairs = zip(self.ends[places].tolist(), self.ends[places + 1].tolist(), strict=True)
         return [whole[a:b].decode() for a, b in pairs]
+
+    def one(self, code: int) -> str:
+        """Return one of the texts."""
+        return self.whole[self.ends[code] : self.ends[code + 1]].decode()

@@ -11,9 +11,21 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-# Checked where ids are cleaned, with a better message; here for whoever reads the description.
-PLAIN = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+$"}
+# Python's $ lets a newline follow.
+PLAIN = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]+$(?!\n)"}
+"""Text that can be an id, for JSON Schema."""
+
 Id = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=256,
+        pattern=PLAIN["pattern"],
+        description="1 to 256 characters",
+    ),
+]
+# Ids of events are looked at when they are stored, once, and with a better message.
+SentId = Annotated[
     str,
     Meta(min_length=1, max_length=256, description="1 to 256 characters", extra_json_schema=PLAIN),
 ]
@@ -57,16 +69,17 @@ class Failure(Reply, kw_only=True):
 class EventIn(Shape, kw_only=True):
     """Something that happened. ``user_id`` or ``session_id`` is needed, or both."""
 
-    item_id: Id | None = None
+    item_id: SentId | None = None
     event_type: Annotated[str, Meta(min_length=1, max_length=64)] = "view"
-    user_id: Id | None = None
-    session_id: Id | None = None
+    user_id: SentId | None = None
+    session_id: SentId | None = None
     timestamp: Time | None = None
     value: float | None = None
-    event_id: Id | None = None
-    recommendation_id: Id | None = None
+    event_id: SentId | None = None
+    recommendation_id: SentId | None = None
     rank: Annotated[int, Meta(ge=1, le=10_000)] | None = None
-    items: Ids | None = None  # of an impression: what was on the screen
+    # Of an impression: what was on the screen.
+    items: Annotated[list[SentId], Meta(max_length=1000)] | None = None
     context: Facts | None = None
     properties: Facts | None = None
 

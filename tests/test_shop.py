@@ -4,65 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
+import example_shop
 import penchant as pt
 from penchant.serving.app import create_app
-from penchant.serving.training import gathered
 from penchant.store.store import Store
 from small_shop import NOW
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "shop"
-SERVICE = "http://127.0.0.1:8000"
 LISTED = re.compile(r'<li><a href="(/product/([\w-]+)\?list=(\w+)&amp;rank=(\d+))">')
 
 
 @pytest.fixture(scope="module")
-def example() -> Iterator[tuple[Any, Any]]:
-    """The modules of the example, as its scripts find each other."""
-    sys.path.insert(0, str(EXAMPLE))
-    import shop
-    import visits
-
-    yield shop, visits
-    sys.path.remove(str(EXAMPLE))
-    del sys.modules["shop"], sys.modules["visits"]
-
-
-@pytest.fixture(scope="module")
-def url(example: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store with what the example puts there, and a model."""
-    _, visits = example
     path = str(tmp_path_factory.mktemp("shop") / "shop.db")
     with Store.open(path) as store:
-        app = create_app(store, now=lambda: NOW)
-
-        async def put() -> None:
-            transport = httpx.ASGITransport(app)
-            async with (
-                app.lifespan(),
-                pt.AsyncClient(SERVICE, transport=transport) as service,
-            ):
-                assert await service.put_items(visits.catalogue()) == 45
-                taken = await service.send_events(visits.visits(120, NOW / 10**6))
-                assert not taken.rejected
-                assert taken.accepted > 800
-
-        asyncio.run(put())
-        learned = gathered(store, store.events.last())
-        model = pt.Fallback([pt.EASE(l2=5.0), pt.Popularity()]).fit(learned)
-        made = store.models.add(
-            lambda folder: pt.save(model, folder), name="EASE", position=store.events.last(),
-            erasures=0, events=len(learned), metrics={}, gate=[], accepted=True, now=NOW,
-        )  # fmt: skip
-        store.models.promote(made.version, by="test", now=NOW)
+        example_shop.fill(store)
     return path
 
 
@@ -85,14 +48,14 @@ Visiting = Callable[[httpx.AsyncClient, Store], Awaitable[None]]
 
 
 @pytest.fixture
-def visit(example: tuple[Any, Any], url: str) -> Callable[[Visiting], None]:
+def visit(url: str) -> Callable[[Visiting], None]:
     """Run a visitor's way through the shop, with the store to look at."""
-    shop, _ = example
+    shop, _ = example_shop.modules()
 
     @asynccontextmanager
     async def opened(store: Store) -> AsyncIterator[httpx.AsyncClient]:
         service = create_app(store, now=lambda: NOW)
-        to_service = pt.AsyncClient(SERVICE, transport=httpx.ASGITransport(service))
+        to_service = pt.AsyncClient(example_shop.SERVICE, transport=httpx.ASGITransport(service))
         front = shop.app(to_service)
         async with AsyncExitStack() as open_:
             await open_.enter_async_context(service.lifespan())
@@ -179,14 +142,16 @@ def test_visitors_are_not_mixed_up(visit: Callable[[Visiting], None]) -> None:
     visit(way)
 
 
-def test_without_the_service_the_shop_still_shows_its_products(example: tuple[Any, Any]) -> None:
-    shop, _ = example
+def test_without_the_service_the_shop_still_shows_its_products() -> None:
+    shop, _ = example_shop.modules()
 
     def refused(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("nobody is there", request=request)
 
     async def go() -> list[httpx.Response]:
-        service = pt.AsyncClient(SERVICE, transport=httpx.MockTransport(refused), retries=0)
+        service = pt.AsyncClient(
+            example_shop.SERVICE, transport=httpx.MockTransport(refused), retries=0
+        )
         front = shop.app(service)
         async with front.lifespan(), browser(front) as visitor:
             return [

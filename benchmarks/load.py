@@ -57,7 +57,7 @@ class Report:
         }
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection with at most one request on its way."""
 
     def __init__(self) -> None:
@@ -110,10 +110,11 @@ def request(method: str, path: str, body: bytes = b"", *, port: int, key: str = 
     return head.encode() + b"\r\n" + body
 
 
-async def _connect(host: str, port: int) -> _Connection:
+async def connected(host: str, port: int) -> Connection:
+    """Connect to this machine."""
     if not ipaddress.ip_address(host).is_loopback:
         raise ValueError(f"{host} is not this machine")
-    return (await asyncio.get_running_loop().create_connection(_Connection, host, port))[1]
+    return (await asyncio.get_running_loop().create_connection(Connection, host, port))[1]
 
 
 async def closed(
@@ -125,13 +126,13 @@ async def closed(
 
     async def one() -> None:
         nonlocal count
-        connection = await _connect("127.0.0.1", port)
+        connection = await connected("127.0.0.1", port)
         while (due := time.perf_counter()) < stop:
             count += 1
             status, body = await connection.ask(made(count - 1))
             report.answers.append(Answer(due - start, time.perf_counter() - due, status, body))
             if connection.lost:
-                connection = await _connect("127.0.0.1", port)
+                connection = await connected("127.0.0.1", port)
         connection.transport.close()  # type: ignore[attr-defined]
 
     await asyncio.gather(*(one() for _ in range(connections)))
@@ -144,12 +145,12 @@ async def at(port: int, made: Callable[[int], bytes], arrivals: Sequence[float])
 
     Times are counted from when a request was due, so that a service that stalls is seen to.
     """
-    report, idle = Report(), [await _connect("127.0.0.1", port) for _ in range(32)]
+    report, idle = Report(), [await connected("127.0.0.1", port) for _ in range(32)]
     start = time.perf_counter()
     running: set[asyncio.Task[None]] = set()
 
     async def one(n: int, due: float) -> None:
-        connection = idle.pop() if idle else await _connect("127.0.0.1", port)
+        connection = idle.pop() if idle else await connected("127.0.0.1", port)
         status, body = await connection.ask(made(n))
         report.answers.append(Answer(due, time.perf_counter() - start - due, status, body))
         if not connection.lost:

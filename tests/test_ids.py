@@ -106,7 +106,7 @@ def test_an_extension_takes_over_what_was_looked_up_before(spelling):
     known = IdMap(["a", "b"], spelling=spelling)
     known.encode(["a"])
     longer = known.extended(["C", "d", "C"])
-    assert longer._index is not None
+    assert longer.__dict__["_index"] is not None
     assert longer.encode(["C", "d", "b", "e"]).tolist() == [2, 3, 1, -1]
     assert known.encode(["C"]).tolist() == [-1]
 
@@ -383,3 +383,20 @@ def test_numbers_and_uuids_have_one_spelling(ids):
     known = IdMap.of(ids, spelling="folded")
     assert list(known) == ids
     assert known.encode(ids * 600).tolist() == [0, 1] * 600
+
+
+def test_many_ids_are_found_without_a_dictionary(monkeypatch):
+    monkeypatch.setattr(ids_module, "INDEXED", 3)
+    names = [f"Item {n}" for n in range(50)]
+    films = IdMap(names, spelling="folded")
+    asked = ["ITEM 7", "nowhere", "Item 49", " item 0"]
+    assert films.encode(asked).tolist() == [7, -1, 49, 0]
+    # Two ids of one hash: both are looked at.
+    own = films.values.hash().to_numpy()
+    films.__dict__["_hashed"] = np.zeros(50, own.dtype), np.arange(50, dtype=np.int32)
+    monkeypatch.setattr(pl.Series, "hash", lambda self: pl.Series([0] * len(self), dtype=pl.UInt64))
+    assert films.encode(asked).tolist() == [7, -1, 49, 0]
+    uuids = [uuid.UUID(int=n) for n in range(9)]
+    monkeypatch.undo()
+    monkeypatch.setattr(ids_module, "INDEXED", 3)
+    assert IdMap(uuids).encode([uuids[4], uuid.UUID(int=99)]).tolist() == [4, -1]

@@ -24,6 +24,12 @@ Codes = NDArray[np.int32]
 DENSE = 8
 """Codes of integers are looked up in a table with room for at most this many times as many."""
 
+LISTED = 1000
+"""At most so many ids at a time are looked up one by one."""
+
+INDEXED = 1 << 17
+"""At most so many ids are put into a dictionary, which is quickest and takes 100 bytes an id."""
+
 NEAR = 20_000
 """Ids that a misspelt one is compared with, at most."""
 
@@ -94,7 +100,6 @@ class IdMap:
     def _set(self, kind: Kind, values: pl.Series, spelling: Spelling) -> None:
         self.kind, self.values, self.spelling = kind, values, spelling
         self._size = len(values)
-        self._index: dict[Any, int] | None = None
 
     @cached_property
     def _keys(self) -> pl.Series:
@@ -134,6 +139,9 @@ class IdMap:
         ------
         Incompatible : the ids are of another type than the map's: 318 and "318" are two things.
         """
+        exact = self.kind == "str" and self.spelling == "exact" and isinstance(ids, list)
+        if exact and len(ids) <= LISTED and set(map(type, ids)) == {str}:  # as a service asks
+            return self.places(list(ids))
         kind, asked = as_ids(ids)
         if not len(asked) or not len(self):
             return np.full(len(asked), -1, np.int32)
@@ -144,11 +152,10 @@ class IdMap:
             )
         if kind == "int":
             return self._encode_integers(asked.to_numpy())
-        if len(asked) <= 1000:
+        if len(asked) <= LISTED:
             texts = asked.to_list()
-            if self.spelling != "exact" and kind == "str":
-                texts = [clean(one, self.spelling) for one in texts]
-            return self.places(texts)
+            exact = self.spelling == "exact" or kind != "str"
+            return self.places(texts if exact else [clean(t, self.spelling) for t in texts])
         asked = cleaned(asked, self.spelling)
         known = pl.DataFrame({"id": self._keys}).with_row_index("code")
         found = pl.DataFrame({"id": asked}).join(known, on="id", how="left", maintain_order="left")
@@ -159,9 +166,37 @@ class IdMap:
 
         Nothing is checked: of ids in another form, or of another type, none is found.
         """
-        if self._index is None:
-            self._index = {v: n for n, v in enumerate(self._keys.to_list())}
+        if len(self) > INDEXED:
+            return self._hashed_places(pl.Series(keys, dtype=self.values.dtype))
         return np.fromiter(map(self._index.get, keys, repeat(-1)), np.int32, len(keys))
+
+    def _hashed_places(self, asked: pl.Series) -> Codes:
+        hashes, order = self._hashed
+        wanted = asked.hash().to_numpy()
+        found = np.full(len(asked), -1, np.int32)
+        at, open_ = np.searchsorted(hashes, wanted), np.arange(len(asked))
+        while len(open_):  # once, unless two ids have one hash
+            inside = at[open_] < len(hashes)
+            open_ = open_[inside]
+            open_ = open_[hashes[at[open_]] == wanted[open_]]
+            codes = order[at[open_]]
+            same = (self._keys.gather(codes) == asked.gather(open_)).to_numpy()
+            found[open_[same]] = codes[same]
+            open_ = open_[~same]
+            at[open_] += 1
+        return found
+
+    @cached_property
+    def _index(self) -> dict[Any, int]:
+        """The code of each id as it is compared."""
+        return {v: n for n, v in enumerate(self._keys.to_list())}
+
+    @cached_property
+    def _hashed(self) -> tuple[NDArray[np.uint64], Codes]:
+        """The hashes of the ids ascending, and their codes: 12 bytes an id."""
+        hashes = self._keys.hash().to_numpy()
+        order = np.argsort(hashes, kind="stable").astype(np.int32)
+        return hashes[order], order
 
     def _encode_integers(self, asked: NDArray[np.int64]) -> Codes:
         if self._numbered is not None:
@@ -245,9 +280,11 @@ class IdMap:
         if not len(fresh):
             return self
         longer = IdMap.from_arrow(kind, pl.concat([self.values, fresh]), self.spelling)
-        if self._index is not None:  # copied sooner than made
+        if "_index" in self.__dict__:  # copied sooner than made
             keys = cleaned(fresh, self.spelling).to_list()
-            longer._index = self._index | {key: n for n, key in enumerate(keys, len(self))}
+            longer.__dict__["_index"] = self._index | {
+                key: n for n, key in enumerate(keys, len(self))
+            }
         return longer
 
     def recoding(self, onto: IdMap) -> Codes | None:

@@ -285,11 +285,11 @@ def nearest(
     k = length(k, len(queries.items))
     rules.check(len(queries))
     recoding = queries.items.recoding(items)
-    if recoding is not None:
-        factors = np.where((recoding >= 0)[:, None], factors[recoding], np.float32(np.nan))
     shared = np.zeros(0, bool) if rules.per_query else rules.allowed(queries.items, len(queries))
     by_one = len(queries) <= FEW or (rules.per_query and rules.only is not None)
     size = max(1, BLOCK_BYTES // (4 * max(len(factors), 1))) if by_one else AT_ONCE
+    if recoding is not None and not by_one:
+        factors = np.where((recoding >= 0)[:, None], factors[recoding], np.float32(np.nan))
     parts = []
     with nullcontext() if by_one else threadpool_limits(1, "blas"):
         ready = None if by_one else catalogue(factors, shared)
@@ -299,11 +299,14 @@ def nearest(
             x = vectors(block)
             if ready is not None:
                 codes, best = best_products(x, ready, k, indptr, banned)
+                values = products_at(x, factors, pins)
             else:
                 allowed = mine.allowed(queries.items, len(block)) if rules.per_query else shared
-                codes, best = top_k(products(x, factors), k, indptr, banned, allowed)
+                scores = queries.items.columns(products(x, factors), items)
+                codes, best = top_k(scores, k, indptr, banned, allowed)
+                values = np.take_along_axis(scores, np.maximum(pins, 0), axis=1)
             if pins.size:
-                codes, best = _pinned(codes, best, pins, products_at(x, factors, pins))
+                codes, best = _pinned(codes, best, pins, values)
             parts.append((codes, best))
     if len(parts) == 1:
         return parts[0]

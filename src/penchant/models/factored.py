@@ -71,9 +71,16 @@ class ItemVectors(Recommender):
     def similar(self, items: Sequence[Any], k: int = 10) -> Recommendations:
         """Return the k items whose vectors point most the same way (cosine)."""
         training = self._trained()
-        lengths = np.linalg.norm(self.item_factors_, axis=1, keepdims=True)
-        directions = self.item_factors_ / np.maximum(lengths, np.finfo(np.float32).tiny)
-        return alike(training, items, k, lambda codes: directions[codes] @ directions.T, self.name)
+        factors = self.item_factors_  # may be mapped, and larger than what there is of memory
+        lengths = np.sqrt(np.einsum("nf,nf->n", factors, factors, dtype=np.float64))
+        lengths = np.maximum(lengths, np.finfo(np.float32).tiny)
+
+        def cosines(codes: Codes) -> Scores:
+            directions = factors[codes] / lengths[codes, None]
+            found: Scores = (als.products(directions, factors) / lengths).astype(np.float32)
+            return found
+
+        return alike(training, items, k, cosines, self.name)
 
 
 class Factored(ItemVectors):

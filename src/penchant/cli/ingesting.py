@@ -46,21 +46,8 @@ def ingest(
             help="Where rows that cannot be used go, each with its line and the reason.",
         ),
     ] = None,
-    context: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--context", metavar="NAME", show_default=False,
-            help="A further column to keep with each event, such as device; repeat for more.",
-        ),
-    ] = None,
-    event_id_column: Annotated[
-        str | None,
-        typer.Option(
-            "--event-id-column", metavar="NAME", rich_help_panel="Columns, if they are not found "
-            "by name", show_default=False,
-            help="The column that holds ids of events, if they have ids.",
-        ),
-    ] = None,
+    context: r.Context = None,
+    event_id_column: r.EventIdColumn = None,
     user_column: r.UserColumn = None,
     item_column: r.ItemColumn = None,
     value_column: r.ValueColumn = None,

@@ -51,13 +51,7 @@ def prepare(
             help="Where to save the steps with what they learned, to replay them on new rows.",
         ),
     ] = None,
-    context: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--context", metavar="NAME", show_default=False,
-            help="A further column to keep, such as device; repeat for more.",
-        ),
-    ] = None,
+    context: r.Context = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what is there already.")
     ] = False,

@@ -60,6 +60,14 @@ UserColumn = Annotated[str | None, _column("user", "who")]
 ItemColumn = Annotated[str | None, _column("item", "what they met")]
 ValueColumn = Annotated[str | None, _column("value", "the rating, if there is one")]
 TimeColumn = Annotated[str | None, _column("time", "when, if it is known")]
+EventIdColumn = Annotated[str | None, _column("event-id", "ids of events, if they have any")]
+Context = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--context", metavar="NAME", show_default=False,
+        help="A further column to keep, such as device; repeat for more.",
+    ),
+]  # fmt: skip
 TimeFormat = Annotated[
     str | None,
     typer.Option(

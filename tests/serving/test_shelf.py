@@ -100,5 +100,5 @@ def test_times_go_out_and_come_back(micros):
 
 @pytest.mark.parametrize("wrong", [True, float("nan"), float("inf"), -0.1, 3e11, "1", "2026-01-01"])
 def test_what_is_no_time(wrong):
-    with pytest.raises(BadParameter, match="^time "):
+    with pytest.raises(BadParameter, match=r"^time "):
         moment(wrong, "time")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from penchant.cli.running import errors, output, working
+from penchant.cli.running import errors, note, output, pasted, working
 from penchant.errors import BadParameter
 
 SERVER = "Where to listen"
@@ -101,8 +101,11 @@ def serve(
     from penchant.serving.server import Settings
     from penchant.serving.server import serve as start
 
-    def ready(address: str) -> None:
+    def ready(address: str, trained: bool) -> None:
         output().print(f"Serving at [bold]{address}[/] - open it in a browser. Ctrl-C ends.")
+        if not trained:
+            train = pasted(["train", "--store", str(store)])
+            note(f"There is no model yet: everyone gets what is popular. Train one: {train}")
 
     with tempfile.TemporaryDirectory(prefix="penchant-demo-") as folder:
         url = store if store is not None else str(Path(folder, "demo.db"))

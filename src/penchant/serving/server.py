@@ -79,25 +79,26 @@ class Settings:
     run: Path | None = None
 
 
-def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
+def serve(settings: Settings, *, ready: Callable[[str, bool], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; requests in flight are answered first.
 
     Parameters
     ----------
-    ready : called with the address once a worker answers.
+    ready : called once a worker answers, with the address, and whether there is a model.
 
     Raises
     ------
     BadParameter : the port is taken, or others could reach a service that has no key.
     BadStore : the store cannot be opened.
     """
-    with Store.open(settings.store) as store:
+    with Store.open(settings.store, models=settings.models) as store:
         if not loopback(settings.host) and not store.keys.any():
             raise BadParameter(
                 f"--host {settings.host} can be reached from other machines, and the store has no "
                 f"key: make one first (penchant keys create --store {settings.store}), or serve on "
                 "127.0.0.1"
             )
+        trained = store.models.in_use() is not None
     port = _free(settings.host, settings.port)
     # Each worker starts afresh, whatever this process has done.
     multiprocessing.set_start_method("spawn", force=True)
@@ -118,7 +119,8 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
     )
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{name}:{port}"
-    waiting = threading.Thread(target=_when_up, args=(settings.host, port, address, ready))
+    told = partial(ready, address, trained)
+    waiting = threading.Thread(target=_when_up, args=(settings.host, port, told))
     waiting.daemon = True
     waiting.start()
     with tempfile.TemporaryDirectory(prefix="penchant-run-") as folder:
@@ -168,7 +170,7 @@ def _free(host: str, port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _when_up(host: str, port: int, address: str, ready: Callable[[str], None]) -> None:
+def _when_up(host: str, port: int, ready: Callable[[], None]) -> None:
     """Call ``ready`` once a worker answers."""
     until = time.monotonic() + UP
     where = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -177,7 +179,7 @@ def _when_up(host: str, port: int, address: str, ready: Callable[[str], None]) -
         try:
             connection.request("GET", "/health/live", headers={"Host": f"localhost:{port}"})
             if connection.getresponse().status == 200:
-                ready(address)
+                ready()
                 return
         except (OSError, http.client.HTTPException):
             time.sleep(0.05)

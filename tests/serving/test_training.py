@@ -257,6 +257,23 @@ def test_popularity_is_the_model_of_a_shop_with_few_people(tmp_path):
         assert "The model in use stays" in poor.refused_for[0]
 
 
+def test_popularity_is_the_model_where_another_finds_nothing_to_learn_from(tmp_path):
+    with Store.open(str(tmp_path / "bare.db")) as store:
+        act(store, 0)
+        result = trained(store, pt.Fallback([pt.ContentBased(), pt.Popularity()]))
+        assert result.promoted
+        assert result.model.name == "Popularity"
+        assert result.gate[0].reason.startswith(
+            "Fallback(ContentBased, Popularity) cannot learn from 432 events: ContentBased needs a"
+        )
+
+
+def test_one_event_is_enough_to_begin_with(tmp_path):
+    with Store.open(str(tmp_path / "new.db")) as store:
+        store.events.append([Event("e", "ua", None, "tea", "view", None, NOW)], now=NOW)
+        assert train(store, now=NOW).promoted
+
+
 def test_nothing_to_learn_from_is_said_and_recorded(tmp_path):
     with Store.open(str(tmp_path / "empty.db")) as store:
         seen = Event("e", "ua", None, None, "impression", None, NOW, items=["i1", "i2"])

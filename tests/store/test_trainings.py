@@ -8,6 +8,7 @@ import pytest
 
 import penchant as pt
 from penchant.errors import Conflict
+from penchant.serving.training import train
 from penchant.store.erasure import erase, outdated
 from penchant.store.log import Event
 from penchant.store.store import Store
@@ -89,6 +90,16 @@ def test_a_model_is_outdated_by_the_erasure_of_someone_it_could_know(store, tmp_
     assert outdated(store) is None  # they came after it had read the log
     erase(store, "p1", now=NOW + 2)
     assert outdated(store) == NOW + 2
+
+
+def test_a_model_is_trained_and_used(store, tmp_path):
+    store.models.folder = tmp_path / "models"
+    for n in range(20):
+        come(store, f"p{n}")
+    result = train(store, now=NOW)
+    assert result.promoted
+    assert store.models.in_use() == result.model
+    assert store.trainings.latest()[0].version == result.version
 
 
 def come(store: Store, user: str) -> None:

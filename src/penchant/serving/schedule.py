@@ -123,12 +123,12 @@ def scheduled(plan: Plan) -> Iterator[None]:
 
 
 def _go_on(plan: Plan, over: threading.Event) -> None:
-    with Store.open(plan.store, models=plan.models) as store:
-        while not over.wait(TICK):
-            try:
+    while not over.wait(TICK):
+        try:
+            with Store.open(plan.store, models=plan.models) as store:
                 tick(store, plan, over)
-            except Exception:  # noqa: BLE001 - the store may be out of reach for a while
-                LOG.exception("no training now; the schedule goes on")
+        except Exception:  # noqa: BLE001 - the store may be out of reach for a while
+            LOG.exception("no training now; the schedule goes on")
 
 
 def tick(store: Store, plan: Plan, over: threading.Event) -> Training | None:

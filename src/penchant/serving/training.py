@@ -362,26 +362,31 @@ def _judged(
         checks.append(Check("model in use", True, f"{said}. {read.reason}."))
     asked = trial.questions(data, old, limits.people, rng)
     if asked is None:
-        return POPULARITY, None, [*checks, _few(data, old, limits.people)]
-    checks.append(Check("enough data", True, f"{len(data):,} events; {asked.said}."))
+        said = (
+            f"{len(data):,} events of {data.n_active_users:,} people are too few to tell models "
+            f"apart: {limits.people} people with a history have to go for something new in the "
+            "latest events"
+        )
+        return POPULARITY, None, [*checks, _too_little(said, old)]
     chosen = model if isinstance(model, Recommender) else model(data)
     say("fitting without the latest events")
-    new = replace(chosen).fit(asked.split.train, rng=rng)  # type: ignore[type-var]
+    try:
+        new = replace(chosen).fit(asked.split.train, rng=rng)  # type: ignore[type-var]
+    except BadEvents as e:
+        said = f"{described(chosen)} cannot learn from {len(asked.split.train):,} events: {e}"
+        return POPULARITY, None, [*checks, _too_little(said, old)]
+    checks.append(Check("enough data", True, f"{len(data):,} events; {asked.said}."))
     rival, held = (None, "") if old is None else trial.rival(new, old, asked, say)
     say("asking for the latest events")
     found = trial.measured(new, rival, asked, rng)
     return chosen, found, [*checks, *gate.quality(found, held, limits)]
 
 
-def _few(data: Dataset, old: Recommender | None, people: int) -> Check:
+def _too_little(said: str, old: Recommender | None) -> Check:
     """Say that popularity has to do; which is no reason to give up a model that knows people."""
-    said = (
-        f"{len(data):,} events of {data.n_active_users:,} people are too few to tell models apart: "
-        f"{people} people with a history have to go for something new in the latest events"
-    )
     if old is not None and gate.PERSONAL & old.reads:
         return Check("enough data", False, f"{said}. The model in use stays: it knows people.")
-    return Check("enough data", True, f"{said}. Popularity is the model until they do.")
+    return Check("enough data", True, f"{said}. Popularity is the model until then.")
 
 
 @contextmanager

@@ -257,7 +257,8 @@ def test_a_first_load_may_be_followed_by_turns(sqlite_store, monkeypatch):
 
 
 def test_a_load_that_is_interrupted_goes_on(store, monkeypatch):
-    monkeypatch.setattr(bulk, "turns", lambda rows: rows.iter_slices(7))
+    monkeypatch.setattr(bulk, "FEWEST", 7)
+    monkeypatch.setattr(bulk, "MOST", 7)
 
     def stop(n):
         if n == 21:
@@ -269,15 +270,12 @@ def test_a_load_that_is_interrupted_goes_on(store, monkeypatch):
     assert took(store, table(60)) == (39, 21, 0)
 
 
-def test_turns_keep_to_their_time(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr(bulk.time, "perf_counter", lambda: clock[0])
-    sizes = []
-    for part in bulk.turns(pl.DataFrame({"n": range(100_000)})):
-        sizes.append(len(part))
-        clock[0] += 1e-5 * len(part)  # 6,000 rows in 60 ms
-    assert sizes[:4] == [2_000, 4_000, 6_000, 6_000]
-    assert sum(sizes) == 100_000
+def test_transactions_grow_and_shrink_to_their_time():
+    size, sizes = bulk.FEWEST, []
+    for row in (1e-5,) * 4 + (1e-4, 1e-7):  # seconds that a row takes
+        size = bulk.sized(size, row * size)
+        sizes.append(size)
+    assert sizes == [4_000, 6_000, 6_000, 6_000, 2_000, 4_000]
 
 
 def test_a_table_needs_times(store):

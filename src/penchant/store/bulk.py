@@ -6,7 +6,7 @@ The outcome is that of ``EventLog.append``; nothing here is done row by row in P
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 TURN = 0.06
 """Seconds that a transaction should take: for so long live writers wait."""
 
-FEWEST, MOST = 500, 20_000
-"""Rows in a transaction."""
+FEWEST, MOST = 2_000, 20_000
+"""Rows in a transaction: its end waits for the disk, however few they are."""
 
 FIRST = 50_000, 5_000_000
 """Rows that are worth a first load, and that one may have: until it ends nobody else can write."""
@@ -85,9 +85,13 @@ def load(store: Store, rows: pl.DataFrame, *, now: int, on_rows: OnRows | None =
                 start = 0
             else:
                 _first(store, connection, rows[:start], done, said)
-    for part in turns(rows[start:]):
+    size = min(FEWEST, MOST)
+    while start < len(rows):
+        part = rows[start : start + size]
         with store.writing() as connection:
+            began = time.perf_counter()  # others' turns are not ours
             _put(store, connection, part, done)
+        size = sized(size, time.perf_counter() - began)
         start += len(part)
         said(start)
     if store.kind == "postgresql":
@@ -96,16 +100,9 @@ def load(store: Store, rows: pl.DataFrame, *, now: int, on_rows: OnRows | None =
     return done
 
 
-def turns(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Cut rows so that each part takes about ``TURN`` between two calls."""
-    at, size = 0, 2_000
-    while at < len(rows):
-        began = time.perf_counter()
-        part = rows[at : at + size]
-        yield part
-        at += len(part)
-        took = time.perf_counter() - began
-        size = round(min(max(size * min(TURN / took, 2.0), FEWEST), MOST))
+def sized(size: int, took: float) -> int:
+    """Return how many rows the next transaction should have, by how long the last one took."""
+    return round(min(max(size * min(TURN / took, 2.0), FEWEST), MOST))
 
 
 def _first(

@@ -49,7 +49,7 @@ class Live:
         self._lock = threading.Lock()
         self._loading: threading.Thread | None = None
         self._taking: threading.Thread | None = None
-        self._others: dict[str, Recommender] = {}
+        self._others: dict[str, tuple[Serving, Recommender, Serving]] = {}
         self._seen: dict[str, int] = {}
         self._heard: dict[int, list[str]] = {}
         nothing = IdMap(pl.Series([], dtype=pl.String))
@@ -82,15 +82,19 @@ class Live:
         ------
         UnknownId, Conflict : no such version, or one whose files are gone.
         """
-        serving = self._serving
-        if version == serving.version:
-            return serving
-        model = self._others.get(version)
-        if model is None:
-            model = self._opened(version)
-            with self._lock:
-                self._others = dict([*self._others.items(), (version, model)][-OTHERS:])
-        return serving.answering(model, version, self.store)
+        before = self._serving
+        if version == before.version:
+            return before
+        kept = self._others.get(version)
+        if kept is not None and kept[0] is before:
+            return kept[2]
+        model = self._opened(version) if kept is None else kept[1]
+        made = before.answering(model, version, self.store)
+        with self._lock:
+            self._others.pop(version, None)
+            entries = [*self._others.items(), (version, (before, model, made))]
+            self._others = dict(entries[-OTHERS:])
+        return made
 
     def count(self, now: int) -> None:
         """Count again what people went for, which is shown where no model can answer."""

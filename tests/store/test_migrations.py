@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
@@ -64,10 +64,7 @@ def test_migrating_makes_what_the_tables_as_they_are_today_would_make(store):
 
 
 def test_the_newest_is_the_last_file():
-    config = Config()
-    config.set_main_option("script_location", str(migrations.FOLDER))
-    config.set_main_option("path_separator", "os")
-    script = ScriptDirectory.from_config(config)
+    script = ScriptDirectory(str(migrations.FOLDER))
     assert script.get_heads() == [f"{migrations.NEWEST:04}"]
     assert [one.revision for one in script.walk_revisions()] == [
         f"{number:04}" for number in range(migrations.NEWEST, 0, -1)
@@ -139,6 +136,16 @@ def test_a_migration_that_fails_changes_nothing(store_url, later, monkeypatch):
     monkeypatch.undo()
     with Store.open(store_url, create=False) as before:
         assert "colour" not in columns(before)
+
+
+def test_threads_make_stores_at_once(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(lambda n: Store.open(f"{tmp_path}/{n % 3}.db"), range(6)))
+    salts = [one.salt for one in stores]
+    for one in stores:
+        one.close()
+    assert salts[:3] == salts[3:]
+    assert len(set(salts)) == 3
 
 
 OPENING = """

@@ -92,8 +92,7 @@ class Store:
             if self.kind == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
             # Another process may have been first.
-            if migrations.level(connection, where) < migrations.NEWEST:
-                migrations.upgrade(connection)
+            migrations.upgrade(connection, migrations.level(connection, where))
 
     def __enter__(self) -> Store:
         return self

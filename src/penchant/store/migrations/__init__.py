@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -44,18 +45,25 @@ def level(connection: sa.Connection, where: str) -> int:
     return found
 
 
-def upgrade(connection: sa.Connection) -> None:
-    """Bring a database to the newest schema, within the transaction of ``connection``."""
+def upgrade(connection: sa.Connection, found: int) -> None:
+    """Bring a database from one schema to the newest, within the transaction of ``connection``."""
     try:
-        from alembic import command
-        from alembic.config import Config
+        from alembic.migration import MigrationContext
+        from alembic.operations import Operations
+        from alembic.script import ScriptDirectory
     except ImportError as error:
         raise MissingExtra("making or upgrading a store", "alembic", "serve") from error
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    files = ScriptDirectory(str(FOLDER))
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION})
+    for number in range(found + 1, NEWEST + 1):
+        name = f"{number:04}"
+        with _alone, Operations.context(context):
+            files.get_revision(name).module.upgrade()
+        context.stamp(files, name)
+
+
+_alone = threading.Lock()
+"""What migrations are written with, ``alembic.op``, is one for all threads of a process."""
 
 
 def salt() -> bytes:

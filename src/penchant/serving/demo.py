@@ -51,7 +51,7 @@ def fill(store: Store, *, now: int, say: Say) -> None:
     learned = gathered(store, position)
     model = usual(learned).fit(learned)
     made = store.models.add(
-        lambda path: artifact.save(model, path),
+        lambda path: artifact.save(model, path, position=position),
         name=described(model),
         position=position,
         erasures=erasures,

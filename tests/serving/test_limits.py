@@ -99,11 +99,16 @@ def test_a_body_is_no_larger_than_allowed_whatever_it_says(declared: int | None)
     assert caught.value.code == "too_large"
 
 
-def test_a_client_that_goes_away_is_told_to_the_application() -> None:
-    async def gone() -> Any:
-        return {"type": "http.disconnect"}
+def test_half_a_body_is_none() -> None:
+    receive = sent(b"ab", b"cd")
 
-    assert asyncio.run(Body(gone, 3, None, 5.0)()) == {"type": "http.disconnect"}  # type: ignore[arg-type]
+    async def half() -> Any:
+        message = await receive()
+        return message if message["more_body"] else {"type": "http.disconnect"}
+
+    with pytest.raises(Refusal) as caught:
+        asyncio.run(Body(half, 9, 4, 5.0)())  # type: ignore[arg-type]
+    assert caught.value.code == "bad_request"
 
 
 def test_a_body_that_does_not_come_is_not_waited_for() -> None:

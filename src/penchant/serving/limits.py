@@ -65,7 +65,7 @@ class Body:
 
     Raises
     ------
-    Refusal : too_large, too_slow.
+    Refusal : too_large, too_slow; bad_request if the client goes away meanwhile.
     """
 
     def __init__(self, receive: Receive, most: int, declared: int | None, seconds: float) -> None:
@@ -98,7 +98,7 @@ class Body:
         while True:
             message = cast(HTTPReceiveMessage, await self._receive())
             if message["type"] == "http.disconnect":
-                return message
+                raise Refusal("bad_request", "The body ended before it was whole.")
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self._most:

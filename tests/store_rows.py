@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 import sqlalchemy as sa
 
 from penchant.store.log import Event
@@ -23,3 +26,15 @@ def listed(name: str, person: str, time: int = 5) -> Shown:
 def rows(store, table: sa.Table) -> list:
     with store.reading() as connection:
         return list(connection.execute(sa.select(table)).all())
+
+
+def until_someone_waits(store) -> None:
+    """Return when a transaction waits for one that is open; on SQLite none can do otherwise."""
+    end = time.monotonic() + 20
+    while store.kind == "postgresql":
+        with store.reading() as connection:
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            if connection.exec_driver_sql(waiting).scalar():
+                return
+        if time.monotonic() > end:
+            pytest.fail("nobody waits")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from penchant.store.catalogue import Item, User, folded
 from penchant.store.log import Event
 from penchant.store.numbers import bump
 from penchant.store.schema import items
+from store_rows import until_someone_waits
 
 
 def ids(found) -> list[str]:
@@ -161,15 +161,7 @@ def test_numbers_come_in_the_order_of_commits(store):
         thread = threading.Thread(target=second)
         thread.start()
         begun.wait()
-        if store.kind == "postgresql":  # it stands at the row of the number
-            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            end = time.monotonic() + 20
-            while time.monotonic() < end:
-                with store.reading() as other:
-                    if other.exec_driver_sql(waiting).scalar():
-                        break
-            else:
-                pytest.fail("the second change did not wait for the first")
+        until_someone_waits(store)  # at the row of the number
         assert store.items.changes(0) == []
         assert numbers == []
     thread.join()

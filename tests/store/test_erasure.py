@@ -110,7 +110,9 @@ def test_an_erasure_is_complete_when_no_model_could_have_learned_from_it(store, 
     left = erasure(store, done.erasure_id)
     assert (left.models, left.completed) == ([third.version], None)
     seen = store.numbers()["erasures"]
+    store.events.append([event(f"later{n}", "ubob") for n in range(5)], now=4)
     newer = trained(store, fitted, store.events.last(), erasures=seen)
+    assert newer.position > third.position
     assert erasure(store, done.erasure_id).models == [third.version], "the newer one knows nothing"
     assert settle(store, now=5) == []
     store.models.promote(newer.version, by="x", now=6)

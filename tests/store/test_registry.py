@@ -8,9 +8,11 @@ import sqlalchemy as sa
 
 import penchant as pt
 from penchant.errors import BadArtifact, BadParameter, Conflict, UnknownId
+from penchant.store.numbers import bump
 from penchant.store.registry import Registry
-from penchant.store.schema import models
+from penchant.store.schema import models, promotions
 from penchant.store.store import Store
+from store_rows import until_someone_waits
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +239,29 @@ def test_of_several_who_expect_the_same_one_wins(registry, fitted):
     assert outcomes.count("late") == 2
     assert registry.in_use().version == winner
     assert len(registry.history()) == 2
+
+
+def test_who_promotes_waits_for_who_is_at_it(registry, fitted):
+    first, mine, theirs = (added(registry, fitted).version for _ in range(3))
+    store, outcomes = registry._store, []
+    registry.promote(first, by="ann", now=1)
+    assert store.numbers()["promotions"] == 1
+
+    def promote() -> None:
+        with pytest.raises(Conflict, match=f"{theirs} is in use, not {first}"):
+            registry.promote(mine, by="ann", now=2, expected=first)
+        outcomes.append("late")
+
+    with store.writing() as connection:
+        bump(connection, "promotions")
+        thread = threading.Thread(target=promote)
+        thread.start()
+        until_someone_waits(store)
+        row = {"version": theirs, "time": 2, "by": "bob", "why": "promote"}
+        connection.execute(sa.insert(promotions).values(row))
+    thread.join()
+    assert outcomes == ["late"]
+    assert store.numbers()["promotions"] == 2, "what failed changed nothing"
 
 
 def test_rolling_back_goes_further_each_time(registry, fitted):

@@ -36,8 +36,8 @@ OTHERS = (
     "accuracy", "last_out", "models", "ratings", "fm", "fm_ml1m", "feedback", "preparation",
 )  # fmt: skip
 """In full alone."""
-APART = ("scale",)
-"""Run by hand: they take longer than all the others."""
+APART = ("scale", "store")
+"""Run by hand: they take longer than all the others, or need what the service stands on."""
 
 
 def smoke(libraries: Iterable[str] | None) -> None:

@@ -28,6 +28,7 @@ TITLES = {
     "side_features": "ALS with features",
     "memory": "Memory",
     "latency": "Import, first use, one request",
+    "store": "Events into a store",
 }
 """Sections of the page, in this order."""
 COSTS = ("fit, CPU s", "MB on disk", "a list, CPU ms")
@@ -45,7 +46,7 @@ def section(name: str, title: str) -> str:
         return ""
     body = json.loads(path.read_text())
     rows = [shown(row) for row in body["rows"]]
-    if not any("times penchant" in row or name in ("memory", "latency") for row in rows):
+    if not any("times penchant" in row or name in ("memory", "latency", "store") for row in rows):
         return ""  # Of an earlier form.
     machine = body["machine"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}"

@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        self.ended = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
         self.got += data
@@ -90,10 +91,15 @@ class Connection(asyncio.Protocol):
         waiting, self.waiting = self.waiting, None
         if waiting is not None and not waiting.done():
             waiting.set_result((0, repr(exc).encode()))
-        self.waiting = None
         self.lost = True
+        self.ended.set_result(None)
 
     lost = False
+
+    async def close(self) -> None:
+        """End the connection."""
+        self.transport.close()  # type: ignore[attr-defined]
+        await self.ended
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
         self.waiting = asyncio.get_running_loop().create_future()
@@ -133,7 +139,7 @@ async def closed(
             report.answers.append(Answer(due - start, time.perf_counter() - due, status, body))
             if connection.lost:
                 connection = await connected("127.0.0.1", port)
-        connection.transport.close()  # type: ignore[attr-defined]
+        await connection.close()
 
     await asyncio.gather(*(one() for _ in range(connections)))
     report.seconds = time.perf_counter() - start
@@ -166,7 +172,7 @@ async def at(port: int, made: Callable[[int], bytes], arrivals: Sequence[float])
     await asyncio.gather(*running)
     report.seconds = time.perf_counter() - start
     for connection in idle:
-        connection.transport.close()  # type: ignore[attr-defined]
+        await connection.close()
     return report
 
 

@@ -175,3 +175,17 @@ def test_events_may_precede_the_catalogue(empty, asking):
         made = listed(client, k=3)
     assert ids(made) == ["a", "b", "c"]
     assert made["items"][0]["title"] is None
+
+
+def test_tastes_are_enough_for_a_model_that_knows_content(shop, asking):
+    learned = gathered(shop, shop.events.last())
+    model = pt.Fallback([pt.ContentBased(), pt.Popularity()]).fit(learned)
+    shop.models.promote(added(shop, model), by="test", now=NOW)
+    with asking(shop) as client:
+        made = listed(client, tastes={"odd": 1}, k=6)
+        assert not made["fallback"]
+        assert {int(one[1:]) % 2 for one in ids(made)} == {1}
+        assert listed(client, tastes={}, k=6)["fallback"]
+        reply = client.post("/v1/recommendations", json={"tastes": {"ood": 1}})
+        assert reply.status_code == 422
+        assert "'ood'" in reply.json()["error"]["message"]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penchant.answers import Answer
+from penchant.errors import BadParameter, UnknownId
 from penchant.kernels.topk import top_k
 from penchant.models.hybrid import Fallback
 from penchant.queries import Queries
@@ -148,7 +149,10 @@ def scored(serving: Serving, asked: Queries) -> Scored:
     if serving.model is None:
         scores = np.tile(serving.popular, (len(asked), 1))
         return Scored(scores, None, np.ones(len(asked), bool))
-    answer = serving.model.answer(asked)
+    try:
+        answer = serving.model.answer(asked)
+    except UnknownId as e:
+        raise BadParameter(f"tastes: {e}") from e
     scores, silent = answer.scores, np.isnan(answer.scores[:, 0])  # most rows: no need to look on
     silent[silent] = np.isnan(scores[silent]).all(axis=1)
     if silent.any():

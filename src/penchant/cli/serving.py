@@ -19,9 +19,13 @@ Style = Literal["json", "text"]
 
 
 def serve(
+    context: typer.Context,
     store: Annotated[
         str | None,
-        typer.Option(help="An SQLite file (shop.db), or postgresql+psycopg://user@host/database."),
+        typer.Option(
+            metavar="URL", show_default=False, envvar="PENCHANT_STORE",
+            help="An SQLite file (shop.db), or postgresql+psycopg://user@host/database.",
+        ),
     ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="A temporary store with films, ratings and a model.")
@@ -88,13 +92,14 @@ def serve(
             help="How to log requests and errors on standard error.",
         ),
     ] = None,
-) -> None:
+) -> None:  # fmt: skip
     """Serve recommendations over HTTP: events in, lists out, a page to see it working.
 
     Try it with [bold]penchant serve --demo[/]. Everything is in the store: each worker process sees
     an event from the moment it is accepted. Ctrl-C answers what is in flight and ends.
     """
-    if demo == (store is not None):
+    typed = getattr(context.get_parameter_source("store"), "name", None) == "COMMANDLINE"
+    if (demo and typed) or not (demo or store):
         raise BadParameter("name a store (--store shop.db), or take --demo: one of the two")
     from penchant.cli.training import plan
     from penchant.serving.access import Policy
@@ -104,11 +109,11 @@ def serve(
     def ready(address: str, trained: bool) -> None:
         output().print(f"Serving at [bold]{address}[/] - open it in a browser. Ctrl-C ends.")
         if not trained:
-            train = pasted(["train", "--store", str(store)])
+            train = pasted(["train", *(["--store", str(store)] if typed else [])])
             note(f"There is no model yet: everyone gets what is popular. Train one: {train}")
 
     with tempfile.TemporaryDirectory(prefix="penchant-demo-") as folder:
-        url = store if store is not None else str(Path(folder, "demo.db"))
+        url = str(Path(folder, "demo.db")) if demo or store is None else store
         if demo:
             _fill(url)
         settings = Settings(

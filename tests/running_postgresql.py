@@ -25,6 +25,9 @@ PATIENCE = 120
 SETTINGS = ["-clisten_addresses=", "-cfsync=off", "-cwal_level=minimal",
             "-cmax_wal_senders=0", "-cfull_page_writes=off", "-cshared_buffers=32MB"]  # fmt: skip
 
+STOP = 'read line; kill -INT "$0"; while kill -0 "$0" 2>/dev/null; do sleep 0.1; done; rm -rf "$1"'
+"""Ends the server once nobody holds the other end of a pipe: also if the tests were killed."""
+
 
 @contextmanager
 def running_postgresql() -> Iterator[str]:
@@ -55,15 +58,18 @@ def running_postgresql() -> Iterator[str]:
                 [programs / "postgres", "-D", data, "-k", folder, *SETTINGS],
                 stdout=told, stderr=told, **who,
             )  # fmt: skip
-        try:
-            uri = f"postgresql://postgres@/postgres?host={folder}"
-            _wait(server, uri, log)
-            yield uri
-        finally:
-            server.send_signal(2)  # disconnects whoever is left
-            server.wait(PATIENCE)
+        watch = ["sh", "-c", STOP, str(server.pid), str(folder)]
+        with subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True) as watching:
+            try:
+                uri = f"postgresql://postgres@/postgres?host={folder}"
+                _wait(server, uri, log)
+                yield uri
+            finally:
+                assert watching.stdin
+                watching.stdin.close()
+                server.wait(PATIENCE)
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait(server: subprocess.Popen[bytes], uri: str, log: Path) -> None:

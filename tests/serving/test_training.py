@@ -165,9 +165,10 @@ def test_events_that_spoil_the_model_get_it_refused(running):
     assert running.models.in_use().version == FIRST
 
 
-def test_the_model_in_use_is_asked_only_for_events_it_cannot_have_learned(running):
+@pytest.mark.parametrize(("people", "each"), [(PEOPLE, 4), (30, 2)], ids=["a third", "6 %"])
+def test_the_model_in_use_is_asked_only_for_events_it_cannot_have_learned(running, people, each):
     old = pt.load(running.models.path(FIRST))
-    act(running, 2)
+    act(running, 2, each, people=people)
     data = gathered(running, running.events.last())
     asked = trial.questions(data, old, 20, 0)
     assert asked.unseen

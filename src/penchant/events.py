@@ -124,7 +124,7 @@ class Events:
     def read(
         cls, path: str | Path, *, bad: Bad = "raise", context: Sequence[str] = (), **columns: Any
     ) -> Events:
-        """Read a CSV, TSV, Parquet or Arrow file (see ``from_frame`` for the arguments).
+        """Read a CSV, TSV, JSON lines, Parquet or Arrow file (see ``from_frame`` for arguments).
 
         A text file may be separated by commas, tabs, semicolons, ``|`` or ``::``. One whose first
         line holds only numbers has no header: its columns are then user, item, value and time. See

@@ -30,7 +30,7 @@ RACES = (
     "recommend_all", "metrics", "side_features",
 )  # fmt: skip
 """Beside peers; each has ``races(size)``."""
-SIZED = ("memory", "latency")
+SIZED = ("memory", "latency", "reasons")
 """Without peers; they take ``--size`` too."""
 OTHERS = (
     "accuracy", "last_out", "models", "ratings", "fm", "fm_ml1m", "feedback", "preparation",

@@ -28,9 +28,12 @@ TITLES = {
     "side_features": "ALS with features",
     "memory": "Memory",
     "latency": "Import, first use, one request",
+    "reasons": "One list with its reasons",
     "store": "Events into a store",
 }
 """Sections of the page, in this order."""
+PLAIN = ("memory", "latency", "reasons", "store")
+"""Without peers."""
 COSTS = ("fit, CPU s", "MB on disk", "a list, CPU ms")
 ABILITIES = {
     "new people": "people", "new items": "items", "explains": "reasons", "updates": "updates",
@@ -46,7 +49,7 @@ def section(name: str, title: str) -> str:
         return ""
     body = json.loads(path.read_text())
     rows = [shown(row) for row in body["rows"]]
-    if not any("times penchant" in row or name in ("memory", "latency", "store") for row in rows):
+    if not any("times penchant" in row or name in PLAIN for row in rows):
         return ""  # Of an earlier form.
     machine = body["machine"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}"

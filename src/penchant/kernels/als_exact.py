@@ -87,15 +87,19 @@ def through(factor: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _through(factor, solved):  # type: ignore[no-untyped-def]
-    for n in range(len(solved)):
-        b = solved[n]
-        for i in range(len(b)):
-            left, z = factor[i], b[i]
+    size = solved.shape[1]
+    for i in range(size):
+        left = factor[i]
+        for n in range(len(solved)):
+            b = solved[n]
+            z = b[i]
             for k in range(i):
                 z -= left[k] * b[k]
             b[i] = z / left[i]
-        for i in range(len(b) - 1, -1, -1):
-            left = factor[i]
+    for i in range(size - 1, -1, -1):
+        left = factor[i]
+        for n in range(len(solved)):
+            b = solved[n]
             b[i] /= left[i]
             for k in range(i):
                 b[k] -= b[i] * left[k]

@@ -168,7 +168,7 @@ def _with_dense(sparse: CSR, values: NDArray[np.float64], more: int) -> CSR:
     return CSR(indptr, indices, data, columns + more)
 
 
-def some_rows(matrix: CSR, which: NDArray[np.int64]) -> CSR:
+def some_rows(matrix: CSR, which: NDArray[np.integer]) -> CSR:
     """Return some rows, in the order asked for."""
     indptr = np.append(np.int64(0), np.cumsum(np.diff(matrix.indptr)[which]))
     at = stretches(matrix.indptr[:-1][which], indptr)

@@ -14,7 +14,8 @@ from penchant.answers import Answered
 from penchant.explanations import Tell, Told
 from penchant.kernels.csr import CSR
 from penchant.kernels.placed import placed, placed_rows
-from penchant.kernels.products import dense_sparse, sparse_sparse
+from penchant.kernels.products import dense_sparse, sparse_dense, sparse_sparse
+from penchant.models.factor_updates import some_rows
 from penchant.queries import Queries
 from penchant.ranking import Recommendations
 from penchant.recommender import Codes, Recommender, Scores, alike, column_scores
@@ -157,14 +158,10 @@ class Woodbury(NamedTuple):
 
     def to_items(self, history: Codes, items: Codes) -> NDArray[np.float64]:
         """Return what ``Sparse.to_items`` does."""
-        met = [self.columns.rows(i, i + 1) for i in history]
-        out = np.empty((len(items), len(history)))
-        for row, item in zip(out, items, strict=True):
-            column = self.columns.rows(item, item + 1)
-            carried = column.data.astype(np.float64) @ self.inverse[column.indices]
-            through = np.array([c.data.astype(np.float64) @ carried[c.indices] for c in met])
-            row[:] = through / float(self.divisor[item])
-            row[history == item] *= 0.0  # NaN stays
+        carried = sparse_dense(some_rows(self.columns, items), self.inverse)
+        through = sparse_dense(some_rows(self.columns, history), np.ascontiguousarray(carried.T)).T
+        out: NDArray[np.float64] = through / self.divisor[items].astype(np.float64)[:, None]
+        out[items[:, None] == history] *= 0.0  # NaN stays
         return out
 
 

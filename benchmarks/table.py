@@ -32,7 +32,7 @@ TITLES = {
     "store": "Events into a store",
 }
 """Sections of the page, in this order."""
-PLAIN = ("memory", "latency", "reasons", "store")
+ALONE = ("memory", "latency", "reasons", "store")
 """Without peers."""
 COSTS = ("fit, CPU s", "MB on disk", "a list, CPU ms")
 ABILITIES = {
@@ -49,7 +49,7 @@ def section(name: str, title: str) -> str:
         return ""
     body = json.loads(path.read_text())
     rows = [shown(row) for row in body["rows"]]
-    if not any("times penchant" in row or name in PLAIN for row in rows):
+    if not any("times penchant" in row or name in ALONE for row in rows):
         return ""  # Of an earlier form.
     machine = body["machine"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}"

@@ -30,24 +30,22 @@ class Serving:
     version : its version in the registry.
     shelf : the catalogue, in codes that begin with the model's.
     rules : the merchant's, those included that do not hold now.
-    counts : items and how often people went for them.
+    counts : columns ``item_id`` and ``count``: how often people went for it.
     """
 
     model: Recommender | None
     version: str | None
     shelf: Shelf
     rules: tuple[Rule, ...] = ()
-    counts: tuple[tuple[str, int], ...] = ()
+    counts: pl.DataFrame = field(default_factory=lambda: counted(()))
     _standing: list[Standing] = field(default_factory=list)
 
     @cached_property
     def popular(self) -> Scores:
         """(items,) how often people went for each."""
         counts = np.zeros(len(self.shelf), np.float32)
-        if self.counts:
-            ids, numbers = zip(*self.counts, strict=True)
-            codes = self.shelf.items.encode(pl.Series(ids, dtype=pl.String))
-            counts[codes[codes >= 0]] = np.array(numbers, np.float32)[codes >= 0]
+        codes = self.shelf.items.encode(self.counts["item_id"])
+        counts[codes[codes >= 0]] = self.counts["count"].to_numpy()[codes >= 0]
         return counts
 
     def standing(self, now: int) -> Standing:
@@ -86,9 +84,9 @@ class Serving:
         """Return the same with other rules."""
         return self._with(rules=tuple(rules))
 
-    def counting(self, counts: Sequence[tuple[str, int]]) -> Serving:
+    def counting(self, counts: pl.DataFrame) -> Serving:
         """Return the same with other counts of what people went for."""
-        return self._with(counts=tuple(counts))
+        return self._with(counts=counts)
 
     def answering(self, model: Recommender, version: str, store: Store) -> Serving:
         """Return the same catalogue and rules with another model.
@@ -106,6 +104,11 @@ class Serving:
 
     def _with(self, **other: Any) -> Serving:
         return replace(self, _standing=[], **other)
+
+
+def counted(found: Sequence[tuple[str, int]]) -> pl.DataFrame:
+    """Return counts as a table."""
+    return pl.DataFrame(found, {"item_id": pl.String, "count": pl.Int64}, orient="row")
 
 
 def _longer(model: Recommender | None, shelf: IdMap, more: pl.Series | None = None) -> IdMap:

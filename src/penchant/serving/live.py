@@ -13,7 +13,7 @@ from penchant.ids import IdMap
 from penchant.recommender import Recommender
 from penchant.serving import recommending
 from penchant.serving.asking import NOTHING
-from penchant.serving.current import Serving
+from penchant.serving.current import Serving, counted
 from penchant.serving.recommending import Wanted
 from penchant.serving.shapes import Ask, Boost, Filters, Past
 from penchant.serving.shelf import Shelf
@@ -101,12 +101,12 @@ class Live:
         most = max(len(self._serving.shelf), 1)
         found = daily.popular(self.store, LATELY, None, most, now=now)
         with self._lock:
-            self._serving = self._serving.counting(found)
+            self._serving = self._serving.counting(counted(found))
 
     @property
     def counted(self) -> bool:
         """Whether it is known what people went for."""
-        return bool(self._serving.counts)
+        return len(self._serving.counts) > 0
 
     def wait(self) -> None:
         """Wait until nothing is being loaded any more."""

@@ -95,8 +95,8 @@ def serve(settings: Settings, *, ready: Callable[[str, bool], None]) -> None:
         if not loopback(settings.host) and not store.keys.any():
             raise BadParameter(
                 f"--host {settings.host} can be reached from other machines, and the store has no "
-                f"key: make one first (penchant keys create --store {settings.store}), or serve on "
-                "127.0.0.1"
+                "key: make one first (penchant keys create NAME --scope admin --store ...), or "
+                "serve on 127.0.0.1"
             )
         trained = store.models.in_use() is not None
     port = _free(settings.host, settings.port)

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from numpy.typing import ArrayLike
 
 from penchant.serving.meters import TIMES, Meters, Series
 from penchant.serving.pages.site import Site, Visit, ago, pages, serving_now
@@ -71,7 +72,7 @@ def seen(series: Sequence[Series], time: float) -> Look:
     return Look(time, lists, fallbacks, events, failed, tuple(times.tolist()))
 
 
-def quantile(buckets: Sequence[float], q: float) -> float | None:
+def quantile(buckets: ArrayLike, q: float) -> float | None:
     """Return a quantile in milliseconds, a straight line within its bucket; None without times."""
     counts = np.asarray(buckets, float)
     total = counts.sum()

@@ -30,7 +30,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         likes = query.get("likes", "")
         liked = [one.strip() for one in likes.split(",") if one.strip()]
         diversity = _share(query.get("diversity", "0"))
-        made: dict[str, Any] = {"stages": [], "columns": [], "rows": []}
+        made: dict[str, Any] = {**given, "stages": [], "columns": [], "rows": []}
         trouble = ""
         if given["user"] or given["session"] or liked:
             ask = Ask(
@@ -41,12 +41,12 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
                 filters=Filters(categories=[given["category"]]) if given["category"] else None,
             )
             try:
-                made = shown(await service.trace(ask, top=TOP))
+                made |= shown(await service.trace(ask, top=TOP))
             except PenchantError as e:
                 trouble = str(e)
         return site.page(
             request, "pipeline.html", likes=likes, diversity=diversity, trouble=trouble,
-            genres=genres(serving_now(service).shelf), **given, **made,
+            genres=genres(serving_now(service).shelf), **made,
         )  # fmt: skip
 
     return pages([pipeline])

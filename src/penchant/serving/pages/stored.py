@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
+import polars as pl
 from litestar import Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
@@ -170,8 +171,8 @@ def _person(service: Service, user_id: str) -> dict[str, Any] | None:
     shelf = serving_now(service).shelf
 
     def titled(ids: list[str]) -> list[str]:
-        codes = shelf.items.encode(ids) if ids else []
-        names = [shelf.titles[int(code)] if code >= 0 else None for code in codes]
+        codes = shelf.items.encode(pl.Series(ids, dtype=pl.String)).tolist()
+        names = [shelf.titles[code] if code >= 0 else None for code in codes]
         return [name or one for name, one in zip(names, ids, strict=True)]
 
     events = store.events.page(who, None, ROWS)

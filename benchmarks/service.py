@@ -249,7 +249,11 @@ def swaps(store: Path, people: list[str], size: str) -> list[dict[str, Any]]:
 
 
 def memory(folder: Path, size: str) -> list[dict[str, Any]]:
-    """Measure what workers hold with a large model: their own, and shared."""
+    """Measure what workers hold with a large model.
+
+    Their own is what they have written to: pages of the model that only one process has mapped so
+    far are the system's to take back.
+    """
     items = 22_400 if size == "full" else 400
     store, rows = folder / f"large-{items}.db", []
     if not store.exists():
@@ -286,7 +290,7 @@ def memory(folder: Path, size: str) -> list[dict[str, Any]]:
         {
             "work": f"a model of {files / 2**30:.2g} GiB",
             "resident, MB": round(one[0]["Rss"]),
-            "private, MB": round(max(w["private"] for w in (*one, *two))),
+            "private, MB": round(max(w["Private_Dirty"] for w in (*one, *two))),
             "a second worker adds": f"{(second - first) / one[0]['Rss']:.1%}",
         }
     )
@@ -294,6 +298,7 @@ def memory(folder: Path, size: str) -> list[dict[str, Any]]:
 
 
 def _held(pid: int) -> dict[str, float]:
+    """Return megabytes of a process by kind, as Linux counts them."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     kept = {
         name: int(rest.split()[0]) / 1024 for name, _, rest in (x.partition(":") for x in lines)

@@ -36,7 +36,7 @@ OTHERS = (
     "accuracy", "last_out", "models", "ratings", "fm", "fm_ml1m", "feedback", "preparation",
 )  # fmt: skip
 """In full alone."""
-APART = ("scale", "store")
+APART = ("scale", "store", "service")
 """Run by hand: they take longer than all the others, or need what the service stands on."""
 
 

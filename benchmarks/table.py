@@ -30,9 +30,10 @@ TITLES = {
     "latency": "Import, first use, one request",
     "reasons": "One list with its reasons",
     "store": "Events into a store",
+    "service": "The service",
 }
 """Sections of the page, in this order."""
-ALONE = ("memory", "latency", "reasons", "store")
+ALONE = ("memory", "latency", "reasons", "store", "service")
 """Without peers."""
 COSTS = ("fit, CPU s", "MB on disk", "a list, CPU ms")
 ABILITIES = {

@@ -58,3 +58,16 @@ def test_counts_are_kept_for_some_seconds(shop, asking):
         assert asked(client, "/v1/popular", k=1)[0] == before
         moments[0] += 6 * 10**6
         assert asked(client, "/v1/popular", k=1)[0]["item_id"] == "i11"
+
+
+def test_before_there_is_a_catalogue_or_a_model(empty, asking):
+    with asking(empty) as client:
+        assert asked(client, "/v1/popular") == []
+        for user, item in (("a", "x"), ("b", "y"), ("c", "y")):
+            client.post("/v1/events", json={"user_id": user, "item_id": item})
+        client.app.state.service.look(count=False)
+        found = asked(client, "/v1/trending")
+        listed = asked(client, "/v1/recommendations", user_id="new")
+    assert [(one["item_id"], one["title"]) for one in found] == [("y", None), ("x", None)]
+    assert [one["item_id"] for one in listed] == ["y", "x"]
+    assert listed[0]["reason"] == "liked by many people"

@@ -120,7 +120,8 @@ def _ranked(
     source: str,
 ) -> Ranked:
     """Return the first k of those that may be shown."""
-    kept = np.flatnonzero((codes >= 0) & may[np.maximum(codes, 0)])[:k]
+    known = np.flatnonzero(codes >= 0)
+    kept = known[may[codes[known]]][:k]
     some = codes[kept]
     ids = serving.shelf.ids(some)
     rows = zip(ids, scores[kept].tolist(), *serving.shelf.told(some), strict=True)

@@ -85,8 +85,12 @@ class Serving:
         return self._with(rules=tuple(rules))
 
     def counting(self, counts: pl.DataFrame) -> Serving:
-        """Return the same with other counts of what people went for."""
-        return self._with(counts=counts)
+        """Return the same with other counts of what people went for.
+
+        Events may precede the catalogue: what only they know is an item, too.
+        """
+        items = self.shelf.items.extended(counts["item_id"])
+        return self._with(counts=counts, shelf=self.shelf.recoded(items))
 
     def answering(self, model: Recommender, version: str, store: Store) -> Serving:
         """Return the same catalogue and rules with another model.

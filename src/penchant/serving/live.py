@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
@@ -14,6 +14,7 @@ from penchant.recommender import Recommender
 from penchant.serving import recommending
 from penchant.serving.asking import NOTHING
 from penchant.serving.current import Serving, counted
+from penchant.serving.meters import Meters
 from penchant.serving.recommending import Wanted
 from penchant.serving.shapes import Ask, Boost, Filters, Past
 from penchant.serving.shelf import Shelf
@@ -32,6 +33,10 @@ LATELY = 90
 """Days over which is counted what people went for."""
 
 
+COUNTED = 100_000
+"""Items of which it is kept how often people went for them, at most."""
+
+
 class Live:
     """Holds the ``Serving`` of this process, and keeps it as the store says.
 
@@ -39,12 +44,18 @@ class Live:
     ----------
     known : classes of your own that a saved model may name.
     now : microseconds since 1970 (UTC).
+    swapped : told of each new model "taken" or "failed".
     """
 
     def __init__(
-        self, store: Store, *, known: Sequence[type[Recommender]] = (), now: int = 0
+        self,
+        store: Store,
+        *,
+        known: Sequence[type[Recommender]] = (),
+        now: int = 0,
+        swapped: Callable[[str], None] | None = None,
     ) -> None:
-        self.store, self.known = store, known
+        self.store, self.known, self._swapped = store, known, swapped
         self.failure: str | None = None
         self._lock = threading.Lock()
         self._loading: threading.Thread | None = None
@@ -98,8 +109,7 @@ class Live:
 
     def count(self, now: int) -> None:
         """Count again what people went for, which is shown where no model can answer."""
-        most = max(len(self._serving.shelf), 1)
-        found = daily.popular(self.store, LATELY, None, most, now=now)
+        found = daily.popular(self.store, LATELY, None, COUNTED, now=now)
         with self._lock:
             self._serving = self._serving.counting(counted(found))
 
@@ -181,9 +191,15 @@ class Live:
                     fresh = self._serving.answering(model, row.version, self.store)
                 self._serving = fresh
             self.failure = None
+            self._tell("taken")
         except Exception as e:
+            self._tell("failed")
             self.failure = f"{row.version} cannot be used: {e}"
             log.exception("model %s cannot be used; %s stays", row.version, self._serving.version)
+
+    def _tell(self, outcome: str) -> None:
+        if self._swapped is not None:
+            self._swapped(outcome)
 
     def _opened(self, version: str) -> Recommender:
         # The registry verified it when it was added; arrays are mapped, not read.

@@ -19,6 +19,8 @@ from penchant.serving import browsing, paging, recommending, stages
 from penchant.serving.asking import Askers, Told
 from penchant.serving.batching import Batcher
 from penchant.serving.live import Live
+from penchant.serving.meters import Meters
+from penchant.serving.meters import Meters
 from penchant.serving.moments import clock
 from penchant.serving.recommending import Wanted, Work
 from penchant.serving.shapes import (
@@ -64,6 +66,7 @@ class Service:
     store : opened by this process.
     known : classes of your own that a saved model may name.
     now : the clock, in microseconds since 1970 (UTC).
+    meters : where to count; None: for this service alone.
     """
 
     def __init__(
@@ -72,10 +75,11 @@ class Service:
         *,
         known: Sequence[type[Recommender]] = (),
         now: Callable[[], int] = clock,
+        meters: Meters | None = None,
     ) -> None:
-        self.store, self.now = store, now
-        self.live = Live(store, known=known, now=now())
-        self.writer = Writer(store)
+        self.store, self.now, self.meters = store, now, meters or Meters()
+        self.live = Live(store, known=known, now=now(), swapped=self._swapped)
+        self.writer = Writer(store, self._sized)
         self._batcher = Batcher(self._lists)
         self._counts = browsing.Counts(store)
         self._closing = threading.Event()
@@ -97,15 +101,20 @@ class Service:
         def append(connection: Connection) -> list[str]:
             return self.store.events.append(read.events, now=now, connection=connection)
 
-        return read.accepted(await asyncio.wrap_future(self.writer.submit(append)))
+        told = read.accepted(await asyncio.wrap_future(self.writer.submit(append)))
+        self._count_events(told)
+        return told
 
     async def recommend(self, ask: Ask) -> Listed:
         """Return a list; what it shows is in the log before."""
         if ask.cursor is not None:
-            return await self._page(ask)
-        if ask.model is not None:
-            await asyncio.to_thread(self.live.other, ask.model)
-        return await self._batcher.submit(Wanted(ask, version=ask.model))
+            made = await self._page(ask)
+        else:
+            if ask.model is not None:
+                await asyncio.to_thread(self.live.other, ask.model)
+            made = await self._batcher.submit(Wanted(ask, version=ask.model))
+        self.meters.count("penchant_recommendations_total", ("true" if made.fallback else "false",))
+        return made
 
     async def validate(self, ask: Ask) -> Valid:
         """Say whether a request can be answered, and what is odd about it."""
@@ -159,6 +168,20 @@ class Service:
         fine = all(told == "ok" for told in parts.values())
         return Ready(status="ok" if fine else "failing", parts=parts)
 
+    def _count_events(self, told: Accepted) -> None:
+        outcomes = {
+            "accepted": told.accepted, "duplicate": told.duplicates, "rejected": len(told.rejected),
+        }  # fmt: skip
+        for outcome, n in outcomes.items():
+            if n:
+                self.meters.count("penchant_events_total", (outcome,), by=n)
+
+    def _swapped(self, outcome: str) -> None:
+        self.meters.count("penchant_model_swaps_total", (outcome,))
+
+    def _sized(self, jobs: int) -> None:
+        self.meters.observe("penchant_write_group_size", jobs)
+
     async def tend(self) -> None:
         """Look after what changes while nobody asks: a new model, erasures, counts by the day."""
         looks = 0
@@ -166,11 +189,17 @@ class Service:
             await asyncio.sleep(TENDED)
             looks += 1
             try:
-                await asyncio.to_thread(self._tend, looks % COUNTED == 0)
+                await asyncio.to_thread(self.look, count=looks % COUNTED == 0)
             except (PenchantError, SQLAlchemyError, OSError) as e:
                 log.warning("the store could not be looked at: %s", e)
 
-    def _tend(self, count: bool) -> None:
+    def look(self, *, count: bool) -> None:
+        """Take in what changed in the store; count events by the day.
+
+        Parameters
+        ----------
+        count : whether to count again what people went for.
+        """
         now = self.now()
         numbers = self.store.numbers()
         self.live.current(numbers, now)
@@ -227,6 +256,9 @@ class Service:
             for n, (place, items) in enumerate(zip(places, recommending.listed(work), strict=True)):
                 lists[place] = _list(work, n, items, now)
         ready = [lists[n] for n in range(len(wanted))]
+        for made in ready:
+            told = "true" if made.fallback else "false"
+            self.meters.count("penchant_recommendations_total", (told,))
         rows = [
             _row(one.ask, made, now)
             for one, made in zip(wanted, ready, strict=True)

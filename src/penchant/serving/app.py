@@ -48,9 +48,9 @@ def create_app(
     policy : who is let in, how often and with how much; None: as ``Policy`` has it.
     meters : where to count, shared with other workers; None: for this process alone.
     """
-    service = Service(store, known=known, now=now)
-    access = Access(store, policy or Policy(), now=now)
     meters = meters or Meters()
+    service = Service(store, known=known, now=now, meters=meters)
+    access = Access(store, policy or Policy(), now=now)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:

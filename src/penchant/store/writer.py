@@ -33,10 +33,14 @@ class Writer:
 
     While one transaction is committed the next jobs gather: alone, a job waits for nothing; under
     load, many share the cost of one commit.
+
+    Parameters
+    ----------
+    sized : told of each transaction how many jobs shared it.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, sized: Callable[[int], None] | None = None) -> None:
+        self._store, self._sized = store, sized
         self._jobs: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -85,12 +89,15 @@ class Writer:
         return batch, False
 
     def _write(self, batch: list[Waiting]) -> None:
+        if self._sized is not None:
+            self._sized(len(batch))
         try:
             results = self._together(batch) or self._apart(batch)
         except BaseException as error:  # noqa: BLE001 - whoever waits must know: nothing was kept
             for waiting in batch:
                 waiting.future.set_exception(error)
             return
+        self._wrote(len(batch))
         for waiting, result in zip(batch, results):
             if isinstance(result, _Failed):
                 waiting.future.set_exception(result.error)

@@ -14,7 +14,6 @@ from penchant.recommender import Recommender
 from penchant.serving import recommending
 from penchant.serving.asking import NOTHING
 from penchant.serving.current import Serving, counted
-from penchant.serving.meters import Meters
 from penchant.serving.recommending import Wanted
 from penchant.serving.shapes import Ask, Boost, Filters, Past
 from penchant.serving.shelf import Shelf
@@ -44,7 +43,7 @@ class Live:
     ----------
     known : classes of your own that a saved model may name.
     now : microseconds since 1970 (UTC).
-    swapped : told of each new model "taken" or "failed".
+    swapped : told of each new model "done" or "failed".
     """
 
     def __init__(
@@ -191,7 +190,7 @@ class Live:
                     fresh = self._serving.answering(model, row.version, self.store)
                 self._serving = fresh
             self.failure = None
-            self._tell("taken")
+            self._tell("done")
         except Exception as e:
             self._tell("failed")
             self.failure = f"{row.version} cannot be used: {e}"

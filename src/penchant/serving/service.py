@@ -20,7 +20,6 @@ from penchant.serving.asking import Askers, Told
 from penchant.serving.batching import Batcher
 from penchant.serving.live import Live
 from penchant.serving.meters import Meters
-from penchant.serving.meters import Meters
 from penchant.serving.moments import clock
 from penchant.serving.recommending import Wanted, Work
 from penchant.serving.shapes import (
@@ -256,9 +255,6 @@ class Service:
             for n, (place, items) in enumerate(zip(places, recommending.listed(work), strict=True)):
                 lists[place] = _list(work, n, items, now)
         ready = [lists[n] for n in range(len(wanted))]
-        for made in ready:
-            told = "true" if made.fallback else "false"
-            self.meters.count("penchant_recommendations_total", (told,))
         rows = [
             _row(one.ask, made, now)
             for one, made in zip(wanted, ready, strict=True)

@@ -97,7 +97,6 @@ class Writer:
             for waiting in batch:
                 waiting.future.set_exception(error)
             return
-        self._wrote(len(batch))
         for waiting, result in zip(batch, results):
             if isinstance(result, _Failed):
                 waiting.future.set_exception(result.error)

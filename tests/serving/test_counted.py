@@ -24,7 +24,7 @@ def test_lists_events_models_and_writes_are_counted(shop: Store, asking: Asking)
         'penchant_events_total{outcome="rejected"}': 2,
         'penchant_recommendations_total{fallback="true"}': 2,
         'penchant_recommendations_total{fallback="false"}': 2,
-        'penchant_model_swaps_total{outcome="taken"}': 2,
+        'penchant_model_swaps_total{outcome="done"}': 2,
     }
     assert {name: int(lines.get(name, 0)) for name in told} == told
     assert int(lines["penchant_write_group_size_count"]) >= 5

@@ -27,6 +27,9 @@ PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
 README = ROOT / "README.md"
 """Its blocks run in test_readme."""
 
+SERVICE = ROOT / "docs/service/index.md"
+"""Its blocks ask a service, and run in serving/test_service_pages."""
+
 BLOCK = re.compile(
     r"(?P<skip><!-- not run[^>]*-->\n+)?^```python\n(?P<code>.*?)^```$"
     r"(?:\n+^```text\n(?P<output>.*?)^```$)?",
@@ -50,7 +53,9 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if any(blocks(p)) and p != README], ids=name)
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(blocks(p)) and p not in (README, SERVICE)], ids=name
+)
 def test_every_block_of_a_page_runs_and_prints_what_it_says(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for line, code, output in blocks(page):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import http.client
 import ipaddress
 import multiprocessing
@@ -140,7 +141,10 @@ def application(settings: Settings) -> Litestar:
     os.environ["PENCHANT_THREADS"] = "1"  # requests share the cores, not the loops within one
     threadpool_limits(1)
     store = Store.open(settings.store, models=settings.models)
-    return create_app(store, policy=settings.policy, meters=Meters(settings.run))
+    app = create_app(store, policy=settings.policy, meters=Meters(settings.run))
+    gc.collect()
+    gc.freeze()  # what is there for good is not gone through again while requests wait
+    return app
 
 
 def loopback(host: str) -> bool:

@@ -45,7 +45,7 @@ def test_why(shop, asking):
     [
         ("nope", {}, "known", "neither the catalogue nor the model knows"),
         ("new", {}, "retrieve", "cannot say anything about it"),
-        ("i00", {}, "filter", "taken out by seen"),
+        ("i00", {}, "filter", "taken out by what was seen before"),
         ("i08", {"exclude": ["i08"]}, "filter", "taken out by exclude"),
         ("i08", {"filters": {"categories": ["odd"]}}, "filter", "taken out by filters.categories"),
         ("gone", {}, "filter", "withdrawn or not available"),

@@ -45,7 +45,10 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="New here? Try [bold]penchant demo[/], then [bold]penchant compare FILE[/].")
+@app.callback(
+    epilog="New here? Try [bold]penchant demo[/], then [bold]penchant compare FILE[/]; "
+    "for a site, [bold]penchant serve --demo[/]."
+)
 def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")

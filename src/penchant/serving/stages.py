@@ -233,6 +233,7 @@ def _filtered(work: Work, code: int, now: int) -> Stage:
     if code in work.pins[0].values():
         return Stage(stage="filter", kept=True, why="it is pinned")
     failed = [name for name, mask in conditions(work, 0, now) if not mask[code]]
+    failed = ["what was seen before" if name == "seen" else name for name in failed]
     return Stage(
         stage="filter",
         kept=not failed,

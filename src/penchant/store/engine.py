@@ -246,8 +246,9 @@ def _postgresql(url: sa.URL) -> sa.Engine:
 
 def unreachable(url: sa.URL, error: BaseException) -> BadStore:
     """Return what to raise when a server does not answer."""
+    why = _said(error).partition(" Is the server running")[0]  # we ask that, and more
     return BadStore(
-        f"{shown(url)} cannot be reached: {_said(error)}. "
+        f"{shown(url)} cannot be reached: {why}. "
         "Is the server running, does the database exist, and may this user connect?"
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from penchant.errors import BadEvents
-from penchant.events import Events, Reading, plain
+from penchant.events import ROLES, Events, Reading, find_columns, plain
 from penchant.store.bulk import OnRows, load
 from penchant.store.history import history
 from penchant.store.store import Store
@@ -74,6 +74,8 @@ def ingest(
     """
     if event_id is None:
         event_id = next((name for name in table.columns if plain(name) == "eventid"), None)
+    # Before a column of ours is among them: a message that lists them is about the file.
+    find_columns(table.columns, {role: columns.get(role) for role in ROLES}, source)
     kept = [*context, ROW] if event_id is None else [*context, event_id, ROW]
     events = Events.from_frame(
         table.with_row_index(ROW), context=kept, bad="drop", source=source, first_row=first_row,

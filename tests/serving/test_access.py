@@ -119,6 +119,17 @@ def test_without_keys_only_this_machine_is_answered(empty: Store, asking: Asking
             assert fine or code(reply) in ("foreign_host", "bad_request")
 
 
+def test_without_keys_a_proxy_on_this_machine_opens_nothing(empty: Store, asking: Asking) -> None:
+    with asking(empty, policy=Policy(hosts=frozenset({"inside"}))) as client:
+        for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"):
+            through = {header: "for=203.0.113.9"}
+            assert code(client.get("/v1/items", headers=through)) == "foreign_host"
+            told = client.get("/v1/items", headers={**through, "Host": "inside"})
+            assert told.status_code == 200
+        empty.keys.create("website", ["read"], now=NOW)
+        assert code(client.get("/v1/items", headers=through)) == "no_key"
+
+
 def test_bound_beyond_loopback_nothing_is_answered_without_a_key(
     empty: Store, asking: Asking
 ) -> None:

@@ -29,6 +29,9 @@ from penchant.store.store import Store
 COOKIE = "penchant_key"
 """The cookie in which a page of ours keeps a key."""
 
+PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+"""Headers by which a proxy tells that it asks for somebody else."""
+
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -184,7 +187,16 @@ class Access:
         # A page on the web may have its own name point to this machine (DNS rebinding); the name
         # is then in the header.
         host = connection.headers.get("host", "")
-        if not local(host) and _name(host) not in self.policy.hosts:
+        if _name(host) in self.policy.hosts:
+            return
+        passed = next((name for name in PASSED_ON if name in connection.headers), None)
+        if passed is not None:  # a proxy on this machine asks for others, under our own name
+            raise Refusal(
+                "foreign_host",
+                "The service has no keys, and is therefore for this machine only, but a proxy "
+                f"passed this request on ({passed}): make a key (penchant keys create).",
+            )
+        if not local(host):
             raise Refusal(
                 "foreign_host",
                 f"The service has no keys, and is therefore for this machine only, not for "

@@ -71,6 +71,7 @@ def test_without_a_time_a_retry_is_still_the_same_event(shop, asking):
         ({"timestamp": NOW / SECOND + 301}, "in_the_future", "more than 5 minutes from now"),
         ({"properties": {"a": "b" * 17_000}}, "too_large", "$.events[1].properties: up to 16,384"),
         ({"user": "x"}, "invalid", "Object contains unknown field `user` - at `$.events[1]`"),
+        ({"value": -1e300}, "invalid", "Expected `float` >= -3e+38 - at `$.events[1].value`"),
         ({"event_type": ""}, "invalid", "length >= 1 - at `$.events[1].event_type`"),
     ],
 )

@@ -299,6 +299,15 @@ def test_what_may_be_learned(shop):
     assert len(gathered(shop, 10)) == 10
 
 
+@pytest.mark.parametrize("odd", [{"value": -1e300}, {"item_id": " "}, {"item_id": "\u00a0"}])
+def test_one_odd_event_does_not_end_all_trainings(shop, odd):
+    whole = len(gathered(shop, shop.events.last()))
+    sent = {"item_id": "i1", "value": None} | odd
+    event = Event("odd", "ux", None, sent["item_id"], "rating", sent["value"], NOW)
+    shop.events.append([event], now=NOW)
+    assert len(gathered(shop, shop.events.last())) == whole
+
+
 def test_the_usual_model_reads_what_the_catalogue_says(shop):
     data = gathered(shop, shop.events.last())
     assert repr(usual(data)) == repr(

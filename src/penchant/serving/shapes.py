@@ -31,6 +31,8 @@ SentId = Annotated[
 ]
 Time = str | int | float
 Ids = Annotated[list[Id], Meta(max_length=1000)]
+# Models reckon in 32 bits: what does not fit would be infinite there.
+Value = Annotated[float, Meta(ge=-3e38, le=3e38)]
 Facts = Annotated[dict[str, Any], Meta(description="a JSON object, up to 16 kB")]
 Fact = str | bool | int | float
 Attributes = Annotated[
@@ -74,7 +76,7 @@ class EventIn(Shape, kw_only=True):
     user_id: SentId | None = None
     session_id: SentId | None = None
     timestamp: Time | None = None
-    value: float | None = None
+    value: Value | None = None
     event_id: SentId | None = None
     recommendation_id: SentId | None = None
     rank: Annotated[int, Meta(ge=1, le=10_000)] | None = None
@@ -115,7 +117,7 @@ class Past(Shape, kw_only=True):
 
     item_id: Id
     event_type: Annotated[str, Meta(min_length=1, max_length=64)] = "view"
-    value: float | None = None
+    value: Value | None = None
     timestamp: Time | None = None
 
 

@@ -144,7 +144,9 @@ def usual(data: Dataset) -> Recommender:
 def gathered(store: Store, until: int, feedback: Feedback = FEEDBACK) -> Dataset:
     """Return what may be learned from: the events up to a position, and the catalogue.
 
-    Impressions are left out: what was on a screen was not chosen by anybody.
+    Impressions are left out: what was on a screen was not chosen by anybody. So are events that
+    nothing can be learned from, of an item without a name or with an infinite value: the log takes
+    what anybody sends, and one event must not end all trainings.
 
     Raises
     ------
@@ -159,7 +161,7 @@ def gathered(store: Store, until: int, feedback: Feedback = FEEDBACK) -> Dataset
     )
     events = Events.from_frame(
         log, user="user", item="item_id", value="value", time="time", kind="kind",
-        session="session", source="the store",
+        session="session", bad="drop", source="the store",
     )  # fmt: skip
     items = store.items.frame()
     met = bool(items["item_id"].is_in(log["item_id"].unique().implode()).any())

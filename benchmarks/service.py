@@ -1,6 +1,6 @@
 """The service under load: how many lists a second, how soon an event counts, swaps, memory.
 
-python benchmarks/service.py [--only load] [--keep FOLDER]
+python benchmarks/service.py [--only load] [--keep FOLDER] [--cicerone PROGRAM]
 
 The catalogue and the people are those of ml-1m (times are made up: only who met what is read); the
 model is the one that ``penchant train`` makes, a hybrid of ALS, EASE and content. The service runs
@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ import load
 import numpy as np
 import polars as pl
 import psutil
+import service_peer
 from record import found, markdown, record
 from synthetic import power_law
 
@@ -99,7 +100,7 @@ class Running:
 
     def workers(self) -> list[psutil.Process]:
         """Return the processes that answer."""
-        own = self.process.children(recursive=True)
+        own = self.process.children(recursive=True) or [self.process]
         return [one for one in own if one.memory_info().rss > 80 * 2**20]
 
     def cpu(self) -> float:
@@ -107,27 +108,34 @@ class Running:
         return sum(sum(one.cpu_times()[:2]) for one in self.workers())
 
 
-@contextmanager
-def serving(store: Path, workers: int = 1) -> Iterator[Running]:
+def serving(store: Path, workers: int = 1) -> AbstractContextManager[Running]:
     """Serve a store for a while."""
     command = [sys.executable, "-m", "penchant", "serve", "--store", str(store), "--port", "0"]
+    return listening([*command, "--workers", str(workers)])
+
+
+@contextmanager
+def listening(command: list[str]) -> Iterator[Running]:
+    """Run a service for a while, which says where it is once it answers."""
     with (
-        tempfile.TemporaryFile() as log,
-        subprocess.Popen(
-            [*command, "--workers", str(workers)], stdout=subprocess.PIPE, stderr=log, text=True
-        ) as service,
+        tempfile.NamedTemporaryFile() as log,
+        subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as service,
     ):
-        assert service.stdout is not None
-        line = next((line for line in service.stdout if "http://" in line), "")
-        at = re.search(r"http://127\.0\.0\.1:(\d+)", line)
-        if at is None:
-            log.seek(0)
-            raise SystemExit(log.read().decode())
         try:
-            yield Running(int(at[1]), psutil.Process(service.pid))
+            yield Running(said(service, Path(log.name)), psutil.Process(service.pid))
         finally:
             service.terminate()
             service.wait()
+
+
+def said(service: subprocess.Popen[bytes], log: Path) -> int:
+    """Wait until a service has said where it is; return its port."""
+    while service.poll() is None:
+        at = re.search(r"http://127\.0\.0\.1:(\d+)\s", log.read_text())
+        if at is not None:
+            return int(at[1])
+        time.sleep(0.05)
+    raise SystemExit(log.read_text())
 
 
 def asking(port: int, people: list[str], seed: int) -> Callable[[int], bytes]:
@@ -146,20 +154,38 @@ def asking(port: int, people: list[str], seed: int) -> Callable[[int], bytes]:
 
 def under_load(store: Path, people: list[str], size: str, workers: int) -> list[dict[str, Any]]:
     """Measure the highest rate, and the times at a share of it."""
-    seconds, rows = SECONDS[size], []
     with serving(store, workers) as service:
-        made = asking(service.port, people, 1)
-        asyncio.run(load.closed(service.port, made, connections=32, seconds=seconds / 4))
-        before = service.cpu()
-        most = asyncio.run(load.closed(service.port, made, connections=32, seconds=seconds))
-        spent = (service.cpu() - before) / len(most.answers) * 1e3
-        name = f"{workers} worker{'s' * (workers > 1)}"
-        rows.append({"work": f"as fast as it goes, {name}", **most.row(),
-                     "CPU ms a request": round(spent, 2)})  # fmt: skip
-        arrivals = load.poisson(SHARE * most.rate, seconds, seed=2)
-        steady = asyncio.run(load.at(service.port, made, arrivals))
-        rows.append({"work": f"{SHARE:.0%} of that, arrivals fixed beforehand", **steady.row()})
-    return rows
+        return pressed(service, asking(service.port, people, 1), workers, SECONDS[size])
+
+
+def beside(
+    program: Path | None, folder: Path, people: list[str], size: str
+) -> list[dict[str, Any]]:
+    """Measure the same of the peer, if there is one."""
+    if program is None:
+        return []
+    with listening(service_peer.prepared(program, folder)) as service:
+        made = service_peer.asking(service.port, people, 1)
+        rows = pressed(service, made, 1, SECONDS[size])
+    name = service_peer.name(program)
+    return [{**row, "work": f"{name}, {row['work']}"} for row in rows]
+
+
+def pressed(
+    service: Running, made: Callable[[int], bytes], workers: int, seconds: float
+) -> list[dict[str, Any]]:
+    """Measure a service that runs: as fast as it goes, then at a share of that."""
+    asyncio.run(load.closed(service.port, made, connections=32, seconds=seconds / 4))
+    before = service.cpu()
+    most = asyncio.run(load.closed(service.port, made, connections=32, seconds=seconds))
+    spent = (service.cpu() - before) / len(most.answers) * 1e3
+    arrivals = load.poisson(SHARE * most.rate, seconds, seed=2)
+    steady = asyncio.run(load.at(service.port, made, arrivals))
+    name = f"{workers} worker{'s' * (workers > 1)}"
+    return [
+        {"work": f"as fast as it goes, {name}", **most.row(), "CPU ms a request": round(spent, 2)},
+        {"work": f"{SHARE:.0%} of that, arrivals fixed beforehand", **steady.row()},
+    ]
 
 
 def live(store: Path, people: list[str], size: str) -> list[dict[str, Any]]:
@@ -312,6 +338,7 @@ def main() -> None:
     options.add_argument("--size", choices=["smoke", "full"], default="full")
     options.add_argument("--only", choices=["load", "live", "swaps", "memory"])
     options.add_argument("--keep", type=Path, help="a folder to keep the stores in")
+    options.add_argument("--cicerone", type=Path, help="its program: the peer, under the same load")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.keep or Path(temporary)
@@ -322,7 +349,10 @@ def main() -> None:
             pl.read_csv(folder / "events.csv")["user"].unique().sort().cast(pl.String).to_list()
         )
         parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
-            "load": lambda: under_load(store, people, chosen.size, 1),
+            "load": lambda: [
+                *under_load(store, people, chosen.size, 1),
+                *beside(chosen.cicerone, folder, people, chosen.size),
+            ],
             "live": lambda: live(store, people, chosen.size),
             "swaps": lambda: swaps(store, people, chosen.size),
             "memory": lambda: memory(folder, chosen.size),
@@ -330,10 +360,13 @@ def main() -> None:
         rows = []
         for name, part in parts.items():
             if chosen.only in (None, name):
-                rows += part()
-                print(markdown(rows[-2:]))
+                measured = part()
+                rows += measured
+                print(markdown(measured))
     if chosen.only is None:
         note = f"Data: {told}. " + " ".join((__doc__ or "").split("\n\n", 2)[2].split())
+        if chosen.cicerone is not None:
+            note += " " + " ".join(service_peer.NOTE.split())
         record("service", rows, note, "" if chosen.size == "full" else "quick")
 
 

@@ -230,8 +230,7 @@ def test_both_clients_send_the_same():
             named = given and name not in MAPPINGS and isinstance(given[-1], dict)
             words, names = (given[:-1], given[-1]) if named else (given, {})
             with pytest.raises(pt.ServiceError):
-                answer = getattr(waiting, name)(*words, **names)
-                next(answer)
+                next(getattr(waiting, name)(*words, **names))
             with pytest.raises(pt.ServiceError):
                 runner.run(awaited(other, name, words, names))
         runner.run(other.close())

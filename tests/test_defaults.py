@@ -45,8 +45,14 @@ READ = {
 }
 ORDERED = ["ml-latest-small", "ml-100k"]
 UNORDERED = ["ml-latest-small", "ml-100k", "lastfm-2k", pytest.param("ml-1m", marks=slow)]
+LONG = ("SLIM", "ml-latest-small")
+"""A case that takes as long as many others; SLIM is asked on the others' data all the same."""
 CASES = [
-    pytest.param(name, *getattr(data, "values", [data]), marks=getattr(data, "marks", ()))
+    pytest.param(
+        name,
+        *getattr(data, "values", [data]),
+        marks=slow if (name, data) == LONG else getattr(data, "marks", ()),
+    )
     for name, cls in MODELS.items()
     for data in (ORDERED if "order" in cls().reads else UNORDERED)
 ]

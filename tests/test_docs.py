@@ -30,6 +30,9 @@ README = ROOT / "README.md"
 SERVICE = ROOT / "docs/service/index.md"
 """Its blocks ask a service, and run in serving/test_service_pages."""
 
+LONG = [ROOT / "docs/models/fm.md", ROOT / "docs/how-to/ratings.md"]
+"""Pages that fit models by sampling, which takes longer than all others."""
+
 BLOCK = re.compile(
     r"(?P<skip><!-- not run[^>]*-->\n+)?^```python\n(?P<code>.*?)^```$"
     r"(?:\n+^```text\n(?P<output>.*?)^```$)?",
@@ -54,7 +57,13 @@ def name(page: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if any(blocks(p)) and p not in (README, SERVICE)], ids=name
+    "page",
+    [
+        pytest.param(p, marks=pytest.mark.slow if p in LONG else ())
+        for p in PAGES
+        if any(blocks(p)) and p not in (README, SERVICE)
+    ],
+    ids=name,
 )
 def test_every_block_of_a_page_runs_and_prints_what_it_says(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -162,7 +171,11 @@ def test_the_table_of_capabilities_is_what_the_code_says():
     for model, cls in sorted(models().items()):
         row = [f"`{model}`"]
         for capability in CAPABILITIES:
-            methods = [m for m in vars(getattr(recommender, capability)) if not m.startswith("_")]
+            methods = [
+                name
+                for name, value in vars(getattr(recommender, capability)).items()
+                if not name.startswith("__") and (callable(value) or isinstance(value, property))
+            ]
             row.append("yes" if all(hasattr(cls, m) for m in methods) else "")
         rows.append(row)
     section = (ROOT / "docs/models/index.md").read_text().partition("## What they can do\n")[2]

@@ -50,6 +50,7 @@ print(loaded - before, own() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux tells")
 def test_a_mapped_model_is_not_copied(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

@@ -17,6 +17,7 @@ _HOME = {
     "BadArtifact": "errors",
     "BadEvents": "errors",
     "BadParameter": "errors",
+    "BadStore": "errors",
     "BayesianFM": "models.fm",
     "Between": "preparation.selecting",
     "Biases": "models.ratings",
@@ -27,6 +28,7 @@ _HOME = {
     "ClipValues": "preparation.values",
     "CoClustering": "models.co_clustering",
     "ContentBased": "models.content",
+    "Conflict": "errors",
     "Coverage": "evaluation.metrics",
     "Dataset": "dataset",
     "Deduplicate": "preparation.selecting",
@@ -124,6 +126,8 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from penchant.errors import BadArtifact as BadArtifact
     from penchant.errors import BadEvents as BadEvents
     from penchant.errors import BadParameter as BadParameter
+    from penchant.errors import BadStore as BadStore
+    from penchant.errors import Conflict as Conflict
     from penchant.errors import Incompatible as Incompatible
     from penchant.errors import MissingExtra as MissingExtra
     from penchant.errors import NotFitted as NotFitted

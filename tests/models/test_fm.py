@@ -134,6 +134,7 @@ def test_what_is_known_of_a_person_answers_for_them_before_they_rated():
     assert difference[1::2].max() < -0.7
 
 
+@pytest.mark.slow
 def test_ordered_levels_that_are_not_evenly_spaced_are_predicted_better_as_levels():
     table = rated(spread=0.4, each=30)
     cuts = [2.2, 2.5, 3.9, 4.3]

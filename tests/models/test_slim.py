@@ -96,6 +96,7 @@ def test_only_the_nearest_speak():
         assert set(np.flatnonzero(found[:, j]).tolist()) <= near
 
 
+@pytest.mark.slow
 def test_a_working_set_grows_to_whatever_is_needed():
     """Ridge regression on everything: more columns than a working set begins with."""
     rng = np.random.default_rng(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from penchant.serving.cursors import cursor
+from penchant.serving.paging import LIST
 from penchant.store.catalogue import Item
 from small_shop import NOW
 
@@ -174,8 +176,8 @@ def test_pages_never_repeat_and_end(shop, asking):
 
 def test_a_page_asked_for_twice_is_the_same_in_another_process_too(shop, asking):
     with asking(shop) as one, asking(shop) as other:
-        cursor = listed(one, k=3).json()["cursor"]
-        assert ids(listed(one, cursor=cursor)) == ids(listed(other, cursor=cursor))
+        after = listed(one, k=3).json()["cursor"]
+        assert ids(listed(one, cursor=after)) == ids(listed(other, cursor=after))
         # An event between two pages changes what comes, and still nothing comes twice.
         page = listed(one, session_id="s", k=3).json()
         one.post("/v1/events", json={"session_id": "s", "item_id": "i11"})
@@ -185,23 +187,61 @@ def test_a_page_asked_for_twice_is_the_same_in_another_process_too(shop, asking)
 
 def test_what_was_withdrawn_since_is_not_on_a_page_any_more(shop, asking):
     with asking(shop) as client:
-        cursor = listed(client, k=3).json()["cursor"]
-        second = ids(listed(client, cursor=cursor))
+        after = listed(client, k=3).json()["cursor"]
+        second = ids(listed(client, cursor=after))
         shop.items.put([Item(item_id=second[0], withdrawn=True)], now=NOW)
-        assert ids(listed(client, cursor=cursor)) == second[1:]
+        assert ids(listed(client, cursor=after)) == second[1:]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "WyJpdGVtcyIsMV0", "WyJyZWNvbW1lbmRhdGlvbnMiLCJ4Il0"])
-def test_a_cursor_of_nothing(shop, asking, cursor):
+@pytest.mark.parametrize("after", ["", "x", "WyJpdGVtcyIsMV0", "WyJyZWNvbW1lbmRhdGlvbnMiLCJ4Il0"])
+def test_a_cursor_of_nothing(shop, asking, after):
     with asking(shop) as client:
-        assert listed(client, cursor=cursor).status_code in (404, 422)
+        assert listed(client, cursor=after).status_code in (404, 422)
+
+
+@pytest.mark.parametrize("made_up", ["3.0", "3.999", "1000.3"])
+def test_a_made_up_cursor_gets_no_page_that_could_not_be(shop, asking, made_up):
+    with asking(shop) as client:
+        first = listed(client, k=3).json()["recommendation_id"]
+        reply = listed(client, cursor=cursor(LIST, f"{first}.{made_up}"))
+    assert (reply.status_code, reply.json()["error"]["path"]) == (422, "$.cursor")
+
+
+def test_whoever_asks_in_another_form_of_unicode_is_the_same(shop, asking):
+    shop.items.put([Item(item_id="caf\u00e9", categories=["th\u00e9"])], now=NOW)
+    with asking(shop) as client:
+        for one in EVEN[:3]:
+            client.post("/v1/events", json={"user_id": "Zo\u00e9", "item_id": one})
+        apart = "Zoe\u0301"
+        assert not listed(client, user_id=apart).json()["fallback"]
+        assert not client.get("/v1/recommendations", params={"user_id": apart}).json()["fallback"]
+        asked = listed(client, validate_only=True, filters={"categories": ["the\u0301"]})
+        assert not [note for note in asked.json()["notes"] if "no such category" in note]
+        assert "caf\u00e9" not in ids(listed(client, exclude=["cafe\u0301"], k=12))
+        assert client.get("/v1/items/cafe\u0301/similar").status_code == 200
+        assert client.get("/v1/recommendations", params={"user_id": "a\0"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path", "said"),
+    [
+        ({"boosts": [{"amount": 1}]}, "$.boosts[0]", "one of the two"),
+        ({"boosts": [{"amount": 1, "item_id": "i00", "category": "odd"}]}, "$.boosts[0]", "one of"),
+        ({"context": {"a": "x" * 17_000}}, "$.context", "context: up to 16,384 bytes"),
+    ],
+)
+def test_what_would_say_nothing_or_too_much_is_refused(shop, asking, wrong, path, said):
+    with asking(shop) as client:
+        reply = listed(client, **wrong)
+    assert (reply.status_code, reply.json()["error"]["path"]) == (422, path)
+    assert said in reply.json()["error"]["message"]
 
 
 def test_a_cursor_is_for_whoever_it_was_given_to(shop, asking):
     with asking(shop) as client:
-        cursor = listed(client, user_id="u00", k=3).json()["cursor"]
-        assert listed(client, user_id="u00", cursor=cursor).status_code == 200
-        assert listed(client, user_id="u01", cursor=cursor).status_code == 422
+        after = listed(client, user_id="u00", k=3).json()["cursor"]
+        assert listed(client, user_id="u00", cursor=after).status_code == 200
+        assert listed(client, user_id="u01", cursor=after).status_code == 422
 
 
 def test_validating_answers_what_is_odd_and_logs_nothing(shop, asking):

@@ -3,22 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import polars as pl
+from msgspec.structs import replace
 
+from penchant.errors import BadParameter
 from penchant.histories import Histories
 from penchant.ids import IdMap
 from penchant.queries import Queries
 from penchant.recommender import Recommender
 from penchant.serving.moments import moment
-from penchant.serving.shapes import Ask
+from penchant.serving.shapes import Ask, Shape
 from penchant.serving.shelf import Shelf
-from penchant.store.log import Rows, person
+from penchant.serving.taking import LARGEST
+from penchant.store.log import Rows, clean_id, person
 
 NOBODY = IdMap([])
 NAN = float("nan")
+
+_encode = msgspec.json.Encoder().encode
+
+
+def cleaned(ask: Ask) -> Ask:
+    """Return a request with its ids in the form in which the store keeps them.
+
+    Raises
+    ------
+    BadParameter : an id that cannot be; a boost of nothing, or of two things; too large a context.
+    """
+    size = len(_encode(ask.context)) if ask.context else 0
+    if size > LARGEST:
+        raise BadParameter(f"context: up to {LARGEST:,} bytes of JSON, got {size:,}")
+    for n, boost in enumerate(ask.boosts or ()):
+        if (boost.item_id is None) == (boost.category is None):
+            raise BadParameter(f"boosts[{n}] is about an item_id or a category, one of the two")
+    return replace(
+        ask,
+        **_clean(ask, "user_id", "session_id", "exclude", "bury"),
+        history=ask.history and [replace(one, **_clean(one, "item_id")) for one in ask.history],
+        filters=ask.filters
+        and replace(ask.filters, **_clean(ask.filters, "categories", "not_categories", "items")),
+        boosts=ask.boosts and [replace(b, **_clean(b, "item_id", "category")) for b in ask.boosts],
+        pins=ask.pins and [replace(pin, **_clean(pin, "item_id")) for pin in ask.pins],
+    )
+
+
+def _clean(shape: Shape, *fields: str) -> dict[str, Any]:
+    given = {name: getattr(shape, name) for name in fields}
+    return {
+        name: [clean_id(one) for one in value] if isinstance(value, list) else clean_id(value)
+        for name, value in given.items()
+        if value is not None
+    }
 
 
 class Askers(NamedTuple):

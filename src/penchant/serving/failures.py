@@ -62,8 +62,8 @@ RETRY = "1"
 _PATH = re.compile(r" - at `(.*?)`$", re.DOTALL)
 # What a message of the store begins with, if it is about a field of a body.
 _FIELD = re.compile(
-    r"items\[\d+\](\.\w+)*|(title|categories|attributes|action|amount|rank|(available|valid)_\w+)\b"
-    r"(\.\w+)*"
+    r"(items|boosts)\[\d+\](\.\w+)*|"
+    r"(title|context|categories|attributes|action|amount|rank|(available|valid)_\w+)\b(\.\w+)*"
 )
 _SOURCES = {"query": "query", "path": "path", "header": "header", "cookie": "cookie"}
 

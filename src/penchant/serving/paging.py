@@ -27,6 +27,9 @@ LIST = "recommendations"
 LONGEST = 1000
 """Items that a list shows in all, page after page."""
 
+LARGEST = 100
+"""Items of a page, as ``Ask.k`` has it."""
+
 Entry = list[Any]
 """``[item_id, score, source, reason, propensity]``, as the log has it."""
 
@@ -118,7 +121,8 @@ def page(store: Store, ask: Ask) -> Page:
     Incompatible : someone else asks.
     """
     found = re.fullmatch(r"(\w+)\.(\d{1,4})\.(\d{1,3})", str(after(LIST, ask.cursor, str)))
-    if found is None:
+    # Whoever made it up: pages have the lengths, and lists end where, they do without.
+    if found is None or not 1 <= int(found[3]) <= LARGEST or int(found[2]) >= LONGEST:
         raise Refusal(
             "invalid", "this is no cursor of a list that was recommended", path="$.cursor"
         )

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from penchant.errors import BadStore, PenchantError
 from penchant.recommender import Recommender
 from penchant.serving import browsing, paging, recommending, stages
-from penchant.serving.asking import Askers, Told
+from penchant.serving.asking import Askers, Told, cleaned
 from penchant.serving.batching import Batcher
 from penchant.serving.live import Live
 from penchant.serving.meters import Meters
@@ -106,6 +106,7 @@ class Service:
 
     async def recommend(self, ask: Ask) -> Listed:
         """Return a list; what it shows is in the log before."""
+        ask = cleaned(ask)
         if ask.cursor is not None:
             made = await self._page(ask)
         else:
@@ -212,7 +213,7 @@ class Service:
 
     def work(self, ask: Ask) -> tuple[Work, int]:
         """Return a request as it was worked on, alone and without a trace in the log, and when."""
-        works, now = self._worked([Wanted(ask, version=ask.model)])
+        works, now = self._worked([Wanted(cleaned(ask), version=ask.model)])
         return works[0][1], now
 
     def _worked(self, wanted: Sequence[Wanted]) -> tuple[list[tuple[list[int], Work]], int]:
@@ -276,7 +277,7 @@ class Service:
 
     def _valid(self, ask: Ask) -> Valid:
         if ask.cursor is not None:
-            ask = paging.page(self.store, ask).ask
+            ask = paging.page(self.store, cleaned(ask)).ask
         work, now = self.work(ask)
         return Valid(valid=True, fallback=work.fallback(0), notes=stages.notes(work, now))
 

@@ -8,6 +8,7 @@ from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, QueryParameter
 
+from penchant.identity import clean_id
 from penchant.serving.failures import Refusal
 from penchant.serving.routes.parameters import Cursor, ItemId
 from penchant.serving.service import Service
@@ -86,7 +87,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
     )
     async def get_similar(item_id: ItemId, k: Length = 10, categories: Categories = None) -> Ranked:
         """Tell which items are most like one."""
-        return await service.similar(item_id, k, categories)
+        return await service.similar(clean_id(item_id), k, categories)
 
     @get("/v1/popular", operation_id="getPopular", scope="read", tags=["recommendations"])
     async def get_popular(days: Days = 30, k: Length = 10, categories: Categories = None) -> Ranked:
@@ -109,7 +110,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
         """Say why an item is, or is not, in the list that someone would get."""
         filters = None if categories is None else Filters(categories=categories)
         ask = Ask(user_id=user_id, session_id=session_id, k=k, filters=filters)
-        return await service.explain(ask, item)
+        return await service.explain(ask, clean_id(item))
 
     @post(
         "/v1/explain",

@@ -19,11 +19,11 @@ import polars as pl
 KEY = "benchmark"
 NOTE = """cicerone: its own choice of models (LightFM, item-KNN, popular) with genres, lists of ten
 for all people made beforehand by its batch job, kept in its memory, served by its one process with
-its settings as they come. Its requests are of the same people, but leave no genre out, which it
-cannot. Its answer reads no history, computes no score and logs no row;
-its reasons are those its batch job wrote: genres shared with what was met. An event reaches a list
-once a hundred have come or a minute has passed, by putting its item on top; the models see it in
-the next batch job."""
+its settings as they come. Its requests are of the same people, but leave no genre out: of genres it
+can only keep one. Its answer reads no history, computes no score and logs no row; its reasons are
+those its batch job wrote, genres shared with what was met. With its events switched on, which they
+are not here, an event reaches a list once a hundred have come or a minute has passed, by putting
+its item on top; the models see it in the next batch job."""
 
 FEATURES = """
 [event_weights]

@@ -9,6 +9,7 @@ import polars as pl
 from penchant import artifact, datasets
 from penchant.dataset import Dataset
 from penchant.serving.training import described, gathered, usual
+from penchant.store import daily
 from penchant.store.catalogue import Item
 from penchant.store.log import Event
 from penchant.store.store import Store
@@ -45,6 +46,8 @@ def fill(store: Store, *, now: int, say: Say) -> None:
             store.events.append(batch, now=now)
             batch = []
     store.events.append(batch, now=now)
+    while daily.count_up(store, 50_000):
+        continue  # so that the first page shows what many people like
     say("Fitting a model")
     position = store.events.last()
     erasures = store.numbers().get("erasures", 0)

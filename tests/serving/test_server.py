@@ -127,6 +127,13 @@ def test_every_worker_follows_and_the_end_is_orderly(served):
     assert not any(one.is_running() for one in processes)
 
 
+def test_nothing_goes_on_when_the_parent_is_killed(served):
+    left = psutil.Process(served.process.pid).children()
+    served.process.kill()
+    _, alive = psutil.wait_procs(left, timeout=60)
+    assert not alive
+
+
 def test_a_port_that_is_taken(shop):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

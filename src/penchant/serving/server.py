@@ -8,6 +8,7 @@ import http.client
 import ipaddress
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -25,6 +26,8 @@ from threadpoolctl import threadpool_limits
 from penchant.errors import BadParameter, MissingExtra
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from litestar import Litestar
 
 try:
@@ -144,7 +147,18 @@ def application(settings: Settings) -> Litestar:
     app = create_app(store, policy=settings.policy, meters=Meters(settings.run))
     gc.collect()
     gc.freeze()  # what is there for good is not gone through again while requests wait
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), name="parent", daemon=True).start()
     return app
+
+
+def _end_after(parent: BaseProcess) -> None:
+    """End this worker once the process that watches it was killed: it would hold the port."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(DRAIN)  # what is in flight is answered
+    os._exit(128 + signal.SIGTERM)
 
 
 def loopback(host: str) -> bool:

@@ -6,6 +6,7 @@ import shutil
 import threading
 
 import penchant as pt
+from penchant.errors import BadStore
 from penchant.serving import live as lives
 from penchant.serving.live import Live
 from penchant.serving.training import gathered
@@ -65,6 +66,61 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one_in_use(shop, asking, c
         listed(client)
         service.live.wait()
         assert client.get("/health/ready").status_code == 200
+
+
+def test_a_model_whose_files_come_back_is_taken_into_use(shop, asking):
+    new = added(shop)
+    with asking(shop) as client:
+        service = client.app.state.service
+        shop.models.promote(new, by="test", now=NOW)
+        files = shop.models.path(new)
+        files.rename(files.with_name("away"))
+        listed(client)
+        service.live.wait()
+        assert client.get("/health/ready").status_code == 503
+        files.with_name("away").rename(files)
+        service.look(count=True)
+        service.live.wait()
+        assert listed(client)["model"] == new
+        assert client.get("/health/ready").status_code == 200
+
+
+def failing_once(monkeypatch, owner, name):
+    """Let a method fail the first time, as when the store is away for a moment."""
+    method, failed = getattr(owner, name), []
+
+    def fails(*args):
+        if not failed:
+            failed.append(name)
+            raise BadStore("away")
+        return method(*args)
+
+    monkeypatch.setattr(owner, name, fails)
+
+
+def test_a_promotion_is_followed_though_the_store_was_away_for_a_moment(shop, monkeypatch):
+    new, live = added(shop), Live(shop, now=NOW)
+    failing_once(monkeypatch, type(shop.models), "in_use")
+    shop.models.promote(new, by="test", now=NOW)
+    live.current(shop.numbers(), NOW)
+    live.wait()
+    assert "away" in live.failure
+    live.retry()
+    live.current(shop.numbers(), NOW)
+    live.wait()
+    assert live.current(shop.numbers(), NOW).version == new
+    assert live.failure is None
+
+
+def test_a_catalogue_is_taken_in_though_the_store_was_away_for_a_moment(shop, monkeypatch):
+    monkeypatch.setattr(lives, "AT_ONCE", 3)
+    live = Live(shop, now=NOW)
+    failing_once(monkeypatch, type(shop.items), "changes")
+    shop.items.put([Item(item_id=f"n{n}") for n in range(4)], now=NOW)
+    for _ in range(2):
+        live.current(shop.numbers(), NOW)
+        live.wait()
+    assert len(live.current(shop.numbers(), NOW).shelf.known(["n1"]))
 
 
 def test_a_model_promoted_while_another_loads_comes_next(shop, monkeypatch):

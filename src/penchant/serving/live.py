@@ -136,19 +136,22 @@ class Live:
         """Take in what changed in the catalogue: of very much, first what must not be shown."""
         with self._lock:
             seen = max([self._seen.get("items", 0), *self._heard])
-            if numbers["items"] <= seen:
-                return
-            many = self.store.items.touched(seen) > AT_ONCE
-            if many or self._heard:
-                self._heard[numbers["items"]] = hidden = self.store.items.withdrawn(seen)
-                self._serving = self._serving.hiding(hidden)
-            else:
-                self._serving = self._serving.changed(self.store.items.changes(seen))
-                self._seen["items"] = numbers["items"]
-            if many and (self._taking is None or not self._taking.is_alive()):
-                self._taking = threading.Thread(target=self._take_items, args=(numbers,))
-                self._taking.daemon = True
+            if numbers["items"] > seen:
+                if self._heard or self.store.items.touched(seen) > AT_ONCE:
+                    self._heard[numbers["items"]] = hidden = self.store.items.withdrawn(seen)
+                    self._serving = self._serving.hiding(hidden)
+                else:
+                    self._serving = self._serving.changed(self.store.items.changes(seen))
+                    self._seen["items"] = numbers["items"]
+            if self._heard and (self._taking is None or not self._taking.is_alive()):
+                self._taking = threading.Thread(target=self._follow, args=(numbers,), daemon=True)
                 self._taking.start()
+
+    def _follow(self, numbers: Mapping[str, int]) -> None:
+        try:
+            self._take_items(numbers)
+        except Exception:
+            log.exception("the catalogue could not be read; the next request tries again")
 
     def _take_items(self, numbers: Mapping[str, int]) -> None:
         """Take in all that changed in the catalogue, while requests go on."""
@@ -174,13 +177,21 @@ class Live:
                 self._loading = threading.Thread(target=self._load, args=(now,), daemon=True)
                 self._loading.start()
 
+    def retry(self) -> None:
+        """Have the next request try again to load a model that could not be loaded."""
+        with self._lock:
+            if self.failure is not None:
+                self._seen["promotions"] = -1
+
     def _load(self, now: int) -> None:
         """Load the model that the registry points to, try it, and put it in use."""
-        row = self.store.models.in_use()
-        if row is None or row.version == self._serving.version:
-            self.failure = None
-            return
+        called = "the model in use"
         try:
+            row = self.store.models.in_use()
+            if row is None or row.version == self._serving.version:
+                self.failure = None
+                return
+            called = row.version
             model = self._opened(row.version)
             before = self._serving
             fresh = before.answering(model, row.version, self.store)
@@ -193,8 +204,8 @@ class Live:
             self._tell("done")
         except Exception as e:
             self._tell("failed")
-            self.failure = f"{row.version} cannot be used: {e}"
-            log.exception("model %s cannot be used; %s stays", row.version, self._serving.version)
+            self.failure = f"{called} cannot be used: {e}"
+            log.exception("model %s cannot be used; %s stays", called, self._serving.version)
 
     def _tell(self, outcome: str) -> None:
         if self._swapped is not None:

@@ -198,9 +198,12 @@ class Service:
 
         Parameters
         ----------
-        count : whether to count again what people went for.
+        count : whether to count again what people went for, and to try again to load a model that
+            could not be loaded.
         """
         now = self.now()
+        if count:
+            self.live.retry()
         numbers = self.store.numbers()
         self.live.current(numbers, now)
         if count and numbers.get("erasures"):

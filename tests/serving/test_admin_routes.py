@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+import penchant as pt
 from penchant.serving.cursors import after, cursor
 from penchant.serving.failures import Refusal
 from penchant.store.store import Store
+from small_shop import NOW
 
 Asking = Callable[..., AbstractContextManager[Any]]
 
@@ -125,6 +127,20 @@ def test_a_rule_holds_from_the_next_request_on(client: Any) -> None:
     for wrong in ({"action": "pin", "rank": 1}, {"action": "boost", "item_id": "i00"},
                   {**timed, "valid_until": "2025-01-01T00:00:00Z"}):  # fmt: skip
         assert client.post("/v1/rules", json=wrong).status_code == 422
+
+
+def test_what_a_training_measured_is_told_of_metrics_without_an_interval_too(
+    client: Any, shop: Store
+) -> None:
+    none = {"mean": 0.9, "low": None, "high": None}
+    shop.models.add(
+        lambda path: pt.save(pt.load(shop.models.path("m00000001")), path), name="x", position=1,
+        erasures=0, events=1, metrics={"Coverage@10": none | {"popularity": none}}, gate=[],
+        accepted=True, now=NOW,
+    )  # fmt: skip
+    reply = client.get("/v1/models")
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["models"][0]["metrics"] == {"Coverage@10": none}
 
 
 def test_models_are_promoted_and_rolled_back(client: Any) -> None:

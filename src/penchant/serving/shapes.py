@@ -396,11 +396,11 @@ class Export(Reply, kw_only=True):
 
 
 class Interval(Reply, kw_only=True):
-    """A metric with its 95 % interval."""
+    """A metric with its 95 % interval; null: there is no such number."""
 
-    mean: float
-    low: float
-    high: float
+    mean: float | None
+    low: float | None
+    high: float | None
 
 
 class Check(Reply, kw_only=True):

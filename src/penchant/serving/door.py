@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, 
 from penchant.serving.access import Policy
 from penchant.serving.failures import Refusal
 from penchant.serving.limits import Body
-from penchant.serving.logs import LOG, request_id
+from penchant.serving.logs import LOG, request_id, told
 from penchant.serving.meters import Meters
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -102,7 +102,7 @@ class Door:
             "key": None if key is None else key.key_id,
         }
         if error is None:
-            LOG.info("request", extra={"fields": fields})
+            told("request", fields)
         else:
             LOG.error("request failed", extra={"fields": fields}, exc_info=error)
 

@@ -7,10 +7,12 @@ begin a line of its own: JSON escapes all that is not ASCII, text escapes what i
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
 import secrets
+import threading
 import time
 from typing import Any
 
@@ -20,13 +22,73 @@ LOG = logging.getLogger("penchant.serving")
 LONGEST_ID = 64
 """Characters of a request id; what is longer is cut."""
 
+EVERY = 0.2
+"""Seconds between two writes of lines that can wait."""
+
+_OWN = secrets.token_hex(4)
+_NUMBERS = itertools.count()
+"""What this process's own request ids are made of: asking the system for each would be a pause."""
+
 _FOREIGN = re.compile(r"[^A-Za-z0-9._:-]")
 
 
 def request_id(given: str | None) -> str:
     """Return the client's request id without what does not belong in one, or a new one."""
     cleaned = _FOREIGN.sub("", given or "")[:LONGEST_ID]
-    return cleaned or secrets.token_hex(8)
+    return cleaned or f"{_OWN}{next(_NUMBERS):08x}"
+
+
+def told(message: str, fields: dict[str, Any]) -> None:
+    """Log a line of level info, without looking for the place in the sources that did."""
+    if LOG.isEnabledFor(logging.INFO):
+        record = logging.LogRecord(LOG.name, logging.INFO, "", 0, message, None, None)
+        record.fields = fields
+        LOG.handle(record)
+
+
+class Together(logging.StreamHandler[Any]):
+    """Writes lines on standard error several at a time, so that no request waits for it.
+
+    What is no worse than information is written within ``EVERY`` seconds, all else at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: list[logging.LogRecord] = []
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record; the caller holds the lock."""
+        self._waiting.append(record)
+        if record.levelno > logging.INFO:
+            self.flush()
+        elif self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="penchant-log", daemon=True)
+            self._thread.start()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self.acquire()
+        try:
+            records, self._waiting = self._waiting, []
+            if records:
+                self.stream.write("".join(f"{self.format(one)}\n" for one in records))
+                self.stream.flush()
+        except Exception:  # noqa: BLE001 - as every handler does: a log must not end the service
+            self.handleError(records[-1])
+        finally:
+            self.release()
+
+    def close(self) -> None:
+        """Write what waits, for the last time."""
+        self._closing.set()
+        self.flush()
+        super().close()
+
+    def _run(self) -> None:
+        while not self._closing.wait(EVERY):
+            self.flush()
 
 
 class JsonLines(logging.Formatter):
@@ -71,7 +133,7 @@ def configuration(style: str = "json", level: str = "INFO") -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"lines": {"()": lines}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "handlers": {"stderr": {"()": Together, "formatter": "lines"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             name: {"level": level, "handlers": ["stderr"], "propagate": False}

@@ -127,7 +127,11 @@ def test_every_worker_follows_and_the_end_is_orderly(served):
     assert not any(one.is_running() for one in processes)
 
 
-def test_nothing_goes_on_when_the_parent_is_killed(served):
+def test_only_http_1_is_spoken_and_nothing_goes_on_when_the_parent_is_killed(served):
+    # To tell two versions apart, the server would wait for a client's first bytes for ever.
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as other:
+        other.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert other.recv(100)[:8] in (b"", b"HTTP/1.1")
     left = psutil.Process(served.process.pid).children()
     served.process.kill()
     _, alive = psutil.wait_procs(left, timeout=60)

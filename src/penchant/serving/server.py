@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 try:
     import msgspec
-    from granian.constants import Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
@@ -111,6 +111,7 @@ def serve(settings: Settings, *, ready: Callable[[str, bool], None]) -> None:
         address=settings.host,
         port=port,
         interface=Interfaces.ASGI,
+        http=HTTPModes.http1,  # while it waits to see which version comes, no time is kept
         workers=settings.workers,
         loop=Loops.asyncio,
         websockets=False,

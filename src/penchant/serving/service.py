@@ -231,7 +231,7 @@ class Service:
         for n, one in enumerate(wanted):
             groups.setdefault(one.version, []).append(n)
         batches = [(places, [wanted[n] for n in places]) for places in groups.values()]
-        with self.store.reading() as connection:
+        with self.store.snapshot() as connection:
             numbers = self.store.numbers(connection)
             merges = bool(numbers.get("merges"))
             told = [self._told(connection, batch, merges) for _, batch in batches]

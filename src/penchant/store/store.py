@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -52,6 +53,8 @@ class Store:
             **({} if self.kind == "sqlite" else {"isolation_level": "AUTOCOMMIT"})
         )
         self._writer = engine.execution_options(writes=True)
+        self._kept: list[sa.Connection] = []
+        self._own = threading.local()
 
     @classmethod
     def open(
@@ -111,6 +114,8 @@ class Store:
         """Close all connections. A store in SQLite is then one file again."""
         if "_glancing" in vars(self):
             self._glancing.close()
+        while self._kept:
+            self._kept.pop().close()
         self.engine.dispose()
 
     @contextmanager
@@ -119,6 +124,31 @@ class Store:
         with self._connected(self._reader) as connection:
             connection.begin()
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Read as ``reading`` does, on SQLite by a connection that this thread keeps.
+
+        For what is read with every request. Within it, nothing else may be: see ``driver``.
+        """
+        if self.kind != "sqlite":
+            with self.reading() as connection:
+                yield connection
+            return
+        if not hasattr(self._own, "connection"):
+            self._own.connection = self._reader.connect()
+            self._kept.append(self._own.connection)
+        raw = driver(self._own.connection)
+        try:
+            raw.execute("BEGIN")
+            try:
+                yield self._own.connection
+            finally:
+                raw.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            if broken := engines.broken(self.engine.url, error):
+                raise broken from error
+            raise
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

@@ -110,6 +110,10 @@ def test_filters(shop, asking, filters, found):
             ["filters.categories with filters.attributes.size"],
         ),
         ({"filters": {"items": ["i03"]}, "exclude": ["i03"]}, ["filters.items with exclude"]),
+        (  # each item is kept out by two of the three
+            {"filters": {"categories": ["even"], "items": ["i01"]}, "exclude": ["i01", *EVEN]},
+            ["filters.categories with filters.items with exclude"],
+        ),
     ],
 )
 def test_an_empty_list_says_what_emptied_it(shop, asking, asked, because):

@@ -118,6 +118,8 @@ def empty_because(work: Work, n: int, now: int) -> list[str]:
         others = [mask for other, mask in found if other != name]
         if (np.logical_and.reduce([said, *others]) & ~left).any():
             together.append(name)
+    if not together:  # without any one of them the others still keep all that is missing
+        together = [name for name, mask in found if (said & ~mask).any()]
     return [" with ".join(together)] if together else ["the catalogue has no more"]
 
 

@@ -100,6 +100,13 @@ VERSIONS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("path", ["/data/items/", "/data/users/"])
+def test_a_page_of_no_possible_id_is_refused_before_a_database_sees_it(
+    client: Any, path: str
+) -> None:
+    assert client.get(f"{path}%00").status_code == 422  # PostgreSQL would fail
+
+
 def test_a_model_is_a_row_of_the_registry_and_not_a_path(client: Any) -> None:
     for version in VERSIONS:
         promoted = client.post("/v1/models/promote", json={"version": version})

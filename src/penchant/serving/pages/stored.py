@@ -19,7 +19,7 @@ from penchant.serving.routes.parameters import ItemId, UserId
 from penchant.serving.service import Service
 from penchant.store import erasure
 from penchant.store.catalogue import Item
-from penchant.store.log import person
+from penchant.store.log import clean_id, person
 
 ROWS = 50
 """Rows of a table on one page."""
@@ -68,7 +68,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
 
     @get("/data/items/{item_id:str}", scope="admin", include_in_schema=False)
     async def item(request: Visit, item_id: ItemId) -> Response[str]:
-        item_id = request.path_params["item_id"]
+        item_id = clean_id(request.path_params["item_id"])
         found = await asyncio.to_thread(store.items.get, item_id)
         if found is None:
             raise NotFoundException(f"There is no item {item_id!r}.")
@@ -79,7 +79,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
 
     @get("/data/users/{user_id:str}", scope="admin", include_in_schema=False)
     async def user(request: Visit, user_id: UserId) -> Response[str]:
-        user_id = request.path_params["user_id"]
+        user_id = clean_id(request.path_params["user_id"])
         erased = _told(request.query_params.get("erased"), service)
         shown = await asyncio.to_thread(_person, service, user_id)
         if shown is None and not erased:
@@ -96,7 +96,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
         include_in_schema=False,
     )  # fmt: skip
     async def erase(request: Visit, user_id: UserId) -> Response[Any]:
-        user_id = request.path_params["user_id"]
+        user_id = clean_id(request.path_params["user_id"])
         here = f"/data/users/{quote(user_id, safe='')}"
         if str((await request.form()).get("typed", "")) != user_id:
             return Redirect(here, status_code=303)

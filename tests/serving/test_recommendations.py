@@ -203,6 +203,17 @@ def test_a_cursor_of_nothing(shop, asking, after):
         assert listed(client, cursor=after).status_code in (404, 422)
 
 
+def test_an_item_of_which_the_model_can_say_nothing_is_told_apart_from_none(shop, asking):
+    shop.items.put([Item(item_id="fresh", categories=["fresh"])], now=NOW)
+    filters, pins = {"categories": ["fresh"]}, [{"item_id": "fresh", "rank": 1}]
+    with asking(shop) as client:
+        made = listed(client, filters=filters).json()
+        told = client.post("/v1/explain", json={"item_id": "fresh", "pins": pins}).json()
+    assert (made["items"], made["empty_because"]) == ([], ["filters.categories with no score"])
+    assert told["rank"] == 1
+    assert not [stage for stage in told["stages"] if "nan" in stage["why"]]
+
+
 @pytest.mark.parametrize("made_up", ["3.0", "3.999", "1000.3"])
 def test_a_made_up_cursor_gets_no_page_that_could_not_be(shop, asking, made_up):
     with asking(shop) as client:

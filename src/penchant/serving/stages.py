@@ -20,6 +20,7 @@ CLOSED = "withdrawn or not available"
 SEEN = "seen"
 EXCLUDED = "exclude"
 EARLIER = "earlier pages"
+UNSAID = "no score"
 VARIETY = "left out for variety"
 PUSHED = "pushed out by what is pinned"
 
@@ -108,18 +109,18 @@ def empty_because(work: Work, n: int, now: int) -> list[str]:
     said = ~np.isnan(work.values[n])
     if not said.any():
         return ["there is nothing to choose from"]
-    found = conditions(work, n, now)
-    alone = [name for name, mask in found if not (said & mask).any()]
+    found = [*conditions(work, n, now), (UNSAID, said)]
+    alone = [name for name, mask in found if not mask.any()]
     if alone:
         return alone
-    left = said & np.logical_and.reduce([mask for _, mask in found])
+    left = np.logical_and.reduce([mask for _, mask in found])
     together = []
     for name, _ in found:
         others = [mask for other, mask in found if other != name]
-        if (np.logical_and.reduce([said, *others]) & ~left).any():
+        if (np.logical_and.reduce(others) & ~left).any():
             together.append(name)
     if not together:  # without any one of them the others still keep all that is missing
-        together = [name for name, mask in found if (said & ~mask).any()]
+        together = [name for name, mask in found if not mask.all()]
     return [" with ".join(together)] if together else ["the catalogue has no more"]
 
 
@@ -226,8 +227,9 @@ def _known(work: Work, code: int) -> Stage:
 
 def _retrieved(work: Work, code: int, now: int) -> Stage:
     score, source = work.said.scores[0, code], _source(work, code)
-    if np.isnan(score) and code not in work.pins[0].values():
-        return Stage(stage="retrieve", kept=False, why=f"{source} cannot say anything about it")
+    if np.isnan(score):
+        pinned = code in work.pins[0].values()
+        return Stage(stage="retrieve", kept=pinned, why=f"{source} cannot say anything about it")
     return Stage(stage="retrieve", kept=True, why=f"{source} gives it {score:.4g}")
 
 
@@ -246,7 +248,7 @@ def _filtered(work: Work, code: int, now: int) -> Stage:
 def _ruled(work: Work, code: int, now: int) -> Stage:
     told = [f"pinned at {place + 1}" for place, c in work.pins[0].items() if c == code]
     raised = float(work.values[0, code] - work.said.scores[0, code])
-    if raised:
+    if raised and raised == raised:
         told.append(f"boosted by {raised:+.4g}")
     if work.ordered[0, code] < work.values[0, code]:
         told.append("buried: it comes after everything else")
@@ -371,7 +373,7 @@ def _fate(work: Work, code: int, found: list[tuple[str, Mask]], ranks: dict[int,
         return ", ".join(failed)
     if (work.best[0] == code).any():
         return VARIETY if work.wanted[0].ask.diversity else PUSHED
-    return "outranked" if not np.isnan(work.values[0, code]) else "no score"
+    return "outranked" if not np.isnan(work.values[0, code]) else UNSAID
 
 
 def _number(value: float) -> float | None:

@@ -214,6 +214,14 @@ def test_an_item_of_which_the_model_can_say_nothing_is_told_apart_from_none(shop
     assert not [stage for stage in told["stages"] if "nan" in stage["why"]]
 
 
+def test_a_cursor_of_a_list_that_is_gone_is_answered_as_documented(shop, asking):
+    with asking(shop) as client:
+        reply = client.get("/v1/recommendations", params={"cursor": cursor(LIST, "gone.3.3")})
+        told = client.get("/openapi.json").json()["paths"]["/v1/recommendations"]["get"]
+    assert reply.status_code == 404
+    assert "404" in told["responses"]
+
+
 @pytest.mark.parametrize("made_up", ["3.0", "3.999", "1000.3"])
 def test_a_made_up_cursor_gets_no_page_that_could_not_be(shop, asking, made_up):
     with asking(shop) as client:

@@ -33,6 +33,7 @@ def handlers(service: Service) -> list[HTTPRouteHandler]:
     @get(
         "/v1/recommendations",
         operation_id="getRecommendations",
+        fails=(404,),  # the list that a cursor goes on with
         scope="read",
         tags=["recommendations"],
     )

@@ -147,7 +147,8 @@ def test_a_store_that_is_gone_is_told_and_may_come_back(
 
     with asking(empty) as client:
         with monkeypatch.context() as gone:
-            gone.setattr(empty, "numbers", down)
+            for name in ("numbers", "glance"):
+                gone.setattr(empty, name, down)
             for reply in (client.get("/v1/items"), client.post("/v1/events", json={})):
                 problem = told(reply, 503)
                 assert (problem.code, problem.path) == ("store_down", "store")

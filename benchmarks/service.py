@@ -41,6 +41,9 @@ SHARE = 0.6
 """Of the highest rate found, at which latency is measured."""
 
 PROBES = {"smoke": 3, "full": 200}
+MADE = 20_000
+"""Different requests."""
+
 GENRES = ("Action", "Comedy", "Drama", "Horror", "Romance", "Sci-Fi", "Thriller", "War")
 
 
@@ -141,15 +144,16 @@ def said(service: subprocess.Popen[bytes], log: Path) -> int:
 def asking(port: int, people: list[str], seed: int) -> Callable[[int], bytes]:
     """Return requests for people drawn uniformly: ten items with reasons, one genre left out."""
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, len(people), 1_000_000)
-    genres = rng.integers(0, len(GENRES), 1_000_000)
 
-    def made(n: int) -> bytes:
-        ask = {"user_id": people[drawn[n]], "k": 10,
-               "filters": {"not_categories": [GENRES[genres[n]]]}}  # fmt: skip
-        return load.request("POST", "/v1/recommendations", json.dumps(ask).encode(), port=port)
+    def one(who: int, genre: int) -> bytes:
+        filters = {"not_categories": [GENRES[genre]]}
+        ask = json.dumps({"user_id": people[who], "k": 10, "filters": filters}).encode()
+        return load.request("POST", "/v1/recommendations", ask, port=port)
 
-    return made
+    # Made beforehand: while they are asked, both cores belong to the service and the load.
+    drawn = zip(rng.integers(0, len(people), MADE), rng.integers(0, len(GENRES), MADE), strict=True)
+    made = [one(int(who), int(genre)) for who, genre in drawn]
+    return lambda n: made[n % MADE]
 
 
 def under_load(store: Path, people: list[str], size: str, workers: int) -> list[dict[str, Any]]:

@@ -92,10 +92,10 @@ def test_try_it(page: Page):
     assert all(int(one.split()[1]) % 2 for one in second[:3])  # odd, as what is liked
     expect(page.locator(".reason").first).to_contain_text("ecause you liked")
 
-    page.get_by_text("even", exact=True).click()
+    page.locator("label.chip", has_text="even").click()
     expect(page.locator("[data-list='1'] .facts").first).to_contain_text("even")
     assert all(int(one.split()[1]) % 2 == 0 for one in recommended(page))
-    page.get_by_text("even", exact=True).click()
+    page.locator("label.chip", has_text="even").click()
     expect(page.locator("[data-list='1'] .facts").first).to_contain_text("odd")
 
     page.get_by_role("button", name="Remove Item 5").click()

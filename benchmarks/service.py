@@ -284,21 +284,20 @@ def memory(folder: Path, size: str) -> list[dict[str, Any]]:
     Their own is what they have written to: pages of the model that only one process has mapped so
     far are the system's to take back.
     """
-    items = 22_400 if size == "full" else 400
+    items, factors = (1_000_000, 512) if size == "full" else (400, 8)
     store, rows = folder / f"large-{items}.db", []
     if not store.exists():
-        rng = np.random.default_rng(0)
-        users = np.repeat(np.arange(2_000), 20)
-        met = np.concatenate([rng.integers(0, items, len(users) - items), np.arange(items)])
-        data = pt.Dataset.of({"user": users.astype(str), "item": met.astype(str)})
-        model = pt.Fallback([pt.EASE(l2=10.0), pt.Popularity()]).fit(data)
+        vectors = np.random.default_rng(0).normal(size=(items, factors)).astype(np.float32)
+        model = pt.ALS.from_factors(
+            vectors, pl.Series(range(items)).cast(pl.String), unobserved=0.1, l2=1.0
+        )
         with Store.open(str(store)) as opened:
             made = opened.models.add(
-                lambda path: pt.save(model, path), name="EASE", position=0, erasures=0,
-                events=len(data), metrics={}, gate=[], accepted=True, now=0,
+                lambda path: pt.save(model, path), name="ALS", position=0, erasures=0,
+                events=0, metrics={}, gate=[], accepted=True, now=0,
             )  # fmt: skip
             opened.models.promote(made.version, by="benchmark", now=0)
-        del model, data
+        del model, vectors
     files = sum(p.stat().st_size for p in (folder / f"{store.name}.models").rglob("*.npy"))
     rng = np.random.default_rng(1)
     histories = [rng.integers(0, items, 50).astype(str).tolist() for _ in range(1000)]
@@ -311,7 +310,7 @@ def memory(folder: Path, size: str) -> list[dict[str, Any]]:
                 body = json.dumps({"history": past, "k": 10}).encode()
                 return load.request("POST", "/v1/recommendations", body, port=service.port)
 
-            asyncio.run(load.closed(service.port, made, connections=16, seconds=SECONDS[size]))
+            asyncio.run(load.closed(service.port, made, connections=4, seconds=SECONDS[size]))
             return [_held(one.pid) for one in service.workers()]
 
     one, two = held(1), held(2)

@@ -107,8 +107,10 @@ class Dataset:
             raise BadEvents(
                 f"{len(kinds):,} kinds of event, such as {kinds[0]!r}: is it the column?"
             )
-        for kind in sorted(feedback.kinds.difference(kinds)):
-            notes.append(f"feedback names {kind!r}, which does not occur.{near(kind, kinds)}")
+        notes += [
+            f"feedback names {kind!r}, which does not occur.{near(kind, kinds)}"
+            for kind in sorted(feedback.kinds.difference(kinds))
+        ]
         sessions = frame["session"]
         session = None
         if sessions.null_count() < len(sessions):

@@ -24,7 +24,7 @@ PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 
 def clean_id(text: object) -> str:
-    """Return an id in the form in which a store keeps it: NFC, 1 to 256 characters.
+    r"""Return an id in the form in which a store keeps it: NFC, 1 to 256 characters.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def clean_id(text: object) -> str:
 
     Examples
     --------
-    >>> clean_id("Cafe\\u0301") == "Caf\\u00e9"
+    >>> clean_id("Cafe\u0301") == "Caf\u00e9"
     True
     """
     if not isinstance(text, str):
@@ -43,12 +43,13 @@ def clean_id(text: object) -> str:
     # Normalising takes time that grows with the square of what some texts are long.
     normal = unicodedata.normalize("NFC", text) if len(text) <= 4 * LONGEST else text
     if not 0 < len(normal) <= LONGEST:
-        raise BadParameter(f"An id has 1 to {LONGEST} characters, not {len(normal)}: {_short(text)}.")
+        told = f"An id has 1 to {LONGEST} characters, not {len(normal)}"
+        raise BadParameter(f"{told}: {_short(text)}.")
     for character in normal:
         kind = unicodedata.category(character)
         if kind in FORBIDDEN:
             raise BadParameter(
-                f"An id holds no {FORBIDDEN[kind]}, but {_short(text)} has {ascii(character)}."
+                f"An id holds no {FORBIDDEN[kind]}, but {_short(text)} has {character!a}."
             )
     return normal
 

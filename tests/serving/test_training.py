@@ -11,14 +11,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import penchant as pt
-from made_up_shop import DAY, FEW, NOW, PEOPLE, Alike, Forgetful, Silent, act, ease, stock, trained
-from penchant.errors import BadEvents, BadParameter, Conflict
-from penchant.evaluation.evaluator import Estimate, Evaluation
-from penchant.serving import gate, trial
+from made_up_shop import DAY, FEW, NOW, PEOPLE, Alike, Forgetful, Silent, act, stock, trained
+from penchant.errors import BadEvents, Conflict
+from penchant.serving import trial
 from penchant.serving.gate import Limits
 from penchant.serving.moments import clock
 from penchant.serving.training import WORK, Result, gathered, retire, train, usual, why
@@ -481,43 +479,6 @@ def test_an_erasure_is_complete_once_a_model_without_the_person_is_in_use(runnin
     assert "up7" not in gathered(running, running.events.last()).users.values.to_list()
 
 
-def compared(low: float, value: float, high: float) -> Evaluation:
-    """An evaluation of which only the difference matters."""
-
-    class Made(Evaluation):
-        def difference(self, metric, model=None, other=None):
-            return Estimate(value, low, high)
-
-        def value(self, metric, model=None):
-            return 0.5
-
-    empty = {name: {} for name in ("costs", "shared", "overall")}
-    return Made(models=(gate.NEW, gate.POPULARITY), baseline=None, metrics=(), asked=(), notes=(),
-                description=(), draws=0, seed=0, **empty)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "margin", "passed"),
-    [
-        (-0.03, -0.01, 0.0, False),
-        (-0.03, 0.01, 0.0, True),
-        (-0.03, -0.01, 0.02, True),
-        (-0.03, -0.025, 0.02, False),
-        (0.01, 0.03, 0.0, True),
-    ],
-)
-def test_only_a_whole_interval_below_is_worse(low, high, margin, passed):
-    found = compared(low, (low + high) / 2, high)
-    (check,) = gate.quality(found, "", Limits(margin=margin))
-    assert check.passed is passed
-    assert ("clearly worse" in check.reason) is (high < 0)
-
-
-def test_limits_are_checked():
-    with pytest.raises(BadParameter, match=r"Limits.margin must be .* got -0.1"):
-        Limits(margin=-0.1)
-
-
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -534,8 +495,5 @@ def test_why_it_failed_is_said_in_words(error, said):
 def test_the_seed_decides(shop):
     one, two = (trained(shop, promote=False, rng=7) for _ in range(2))
     assert one.metrics == two.metrics
-    paths = [shop.models.path(result.version) for result in (one, two)]
-    fields = [json.loads((path / "manifest.json").read_text())["files"] for path in paths]
-    assert fields[0] == fields[1]
-    assert ease() is not None
-    assert np.isfinite(one.metrics["NDCG@10"]["mean"])
+    paths = [shop.models.path(made.version) / "manifest.json" for made in (one, two)]
+    assert len({json.dumps(json.loads(path.read_text())["files"]) for path in paths}) == 1

@@ -181,3 +181,17 @@ def test_threads_each_get_what_they_wrote(store, writer):
         one.join(60)
     assert became == ["accepted"] * 40
     assert store.events.last() == 40
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_writer_that_died_takes_nothing(sqlite_store):
+    def broken(_: int) -> None:
+        raise RuntimeError("what counts the groups is broken")
+
+    writer = Writer(sqlite_store, sized=broken)
+    writer.submit(items)
+    writer._thread.join()
+    assert not writer.alive
+    with pytest.raises(BadStore, match="has died. Restart"):
+        writer.submit(items)
+    writer.close()

@@ -235,10 +235,12 @@ class Access:
         share = per_second / self.policy.workers
         wait = self._buckets.take(caller, share, self._seconds())
         if wait:
-            seconds = math.ceil(wait)
+            seconds, of = math.ceil(wait), ""
+            if self.policy.workers > 1:
+                of = f" (a worker's share of {per_second:g})"
             raise Refusal(
                 "too_many_requests",
-                f"More than {per_second:g} requests a second; try again in {seconds} s.",
+                f"More than {share:g} requests a second{of}; try again in {seconds} s.",
                 headers={"Retry-After": str(seconds)},
             )
 

@@ -162,7 +162,7 @@ class Service:
         parts = {"model": self.live.failure or "ok"}
         try:
             await asyncio.to_thread(self.store.numbers)
-            parts["store"] = "ok"
+            parts["store"] = "ok" if self.writer.alive else "the thread that writes has died"
         except (BadStore, SQLAlchemyError, OSError) as e:
             parts["store"] = f"it does not answer ({type(e).__name__})"
         fine = all(told == "ok" for told in parts.values())

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from penchant.errors import BadParameter
+from penchant.errors import BadParameter, BadStore
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -58,8 +58,15 @@ class Writer:
         with self._closing:
             if self._closed:
                 raise BadParameter("The writer is closed.")
+            if not self.alive:
+                raise BadStore("The thread that writes to the store has died. Restart the process.")
             self._jobs.put(Waiting(job, future))
         return future
+
+    @property
+    def alive(self) -> bool:
+        """Whether what is submitted will be written."""
+        return self._thread.is_alive()
 
     def close(self) -> None:
         """Write what waits, then stop."""

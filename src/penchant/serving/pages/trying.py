@@ -74,7 +74,7 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
             found=popular(serving, service.now()),
             found_heading="What many people like",
             words="",
-            **await worked(service, request.query_params),
+            **await worked(service, request.query_params, every=site.admin(request)),
         )
 
     @get("/try/search", scope="read", include_in_schema=False)
@@ -91,7 +91,9 @@ def handlers(site: Site) -> list[HTTPRouteHandler]:
 
     @post("/try/work", scope="read", form=True, status_code=200, include_in_schema=False)
     async def work(request: Visit) -> Response[str]:
-        return site.page(request, "try_work.html", **await worked(service, await request.form()))
+        form, admin = await request.form(), site.admin(request)
+        shown = await worked(service, form, every=admin)
+        return site.page(request, "try_work.html", **shown)
 
     return pages([try_it, search, work])
 
@@ -125,15 +127,25 @@ def tiles(shelf: Shelf, codes: Sequence[int]) -> list[Tile]:
     ]
 
 
-async def worked(service: Service, form: FormMultiDict | MultiDict[Any]) -> dict[str, Any]:
-    """Return what the working part of the page shows: what is liked, and lists for it."""
+async def worked(
+    service: Service, form: FormMultiDict | MultiDict[Any], *, every: bool
+) -> dict[str, Any]:
+    """Return what the working part of the page shows: what is liked, and lists for it.
+
+    Parameters
+    ----------
+    every : whether any version of the model may be asked, as the key of an admin may.
+    """
     likes = _likes(form)
     serving = serving_now(service)
     person = str(form.get("person", "")).strip()
     chosen = [str(one) for one in form.getall("category", [])]
     k, diversity = _number(form, "k", 10), _number(form, "diversity", 0.0)
-    models = offered(service)
-    left, right = str(form.get("left", "")), str(form.get("right", ""))
+    models = offered(service) if every else offered(service)[:1]
+    known = {one["version"] for one in models}
+    left, right = (
+        v if (v := str(form.get(name, ""))) in known else "" for name in ("left", "right")
+    )
     left = left or (serving.version or "")
     lists, trouble = [], ""
     for version in [left, right] if right and right != left else [left]:

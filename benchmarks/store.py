@@ -24,10 +24,11 @@ import polars as pl
 from record import markdown, record
 
 from penchant.events import Events
+from penchant.identity import made_id
 from penchant.store.backup import backup, restore
 from penchant.store.bulk import load
 from penchant.store.history import history
-from penchant.store.log import Event, made_id
+from penchant.store.log import Event
 from penchant.store.store import Store
 
 SIZES = {"full": 1_000_000, "quick": 100_000}

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from penchant.identity import clean_id
 from penchant.serving.access import Policy
 from penchant.serving.door import routed
-from penchant.store.log import clean_id
 from penchant.store.store import Store
 
 Asking = Callable[..., AbstractContextManager[Any]]

@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from penchant.errors import BadParameter
+from penchant.identity import made_id
 from penchant.store.daily import count_up, popular, trending
-from penchant.store.log import Event, made_id
+from penchant.store.log import Event
 from penchant.store.schema import daily
 from penchant.times import DAY
 

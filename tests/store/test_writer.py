@@ -192,6 +192,6 @@ def test_a_writer_that_died_takes_nothing(sqlite_store):
     writer.submit(items)
     writer._thread.join()
     assert not writer.alive
-    with pytest.raises(BadStore, match="has died. Restart"):
+    with pytest.raises(BadStore, match=r"has died\. Restart"):
         writer.submit(items)
     writer.close()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from penchant.errors import BadParameter
 from penchant.histories import Histories
+from penchant.identity import clean_id
 from penchant.ids import IdMap
 from penchant.queries import Queries
 from penchant.recommender import Recommender
@@ -19,7 +20,7 @@ from penchant.serving.moments import moment
 from penchant.serving.shapes import Ask, Shape
 from penchant.serving.shelf import Shelf
 from penchant.serving.taking import LARGEST
-from penchant.store.log import Rows, clean_id, person
+from penchant.store.log import Rows, person
 
 NOBODY = IdMap([])
 NAN = float("nan")

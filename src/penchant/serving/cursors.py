@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from penchant.identity import clean_id
 from penchant.serving.failures import Refusal
-from penchant.store.log import clean_id
 
 T = TypeVar("T", str, int)
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from penchant.errors import BadStore, PenchantError
+from penchant.identity import made_id
 from penchant.recommender import Recommender
 from penchant.serving import browsing, paging, recommending, stages
 from penchant.serving.asking import Askers, Told, cleaned
@@ -35,7 +36,6 @@ from penchant.serving.shapes import (
 from penchant.serving.taking import taken
 from penchant.store import daily
 from penchant.store.erasure import settle
-from penchant.store.log import made_id
 from penchant.store.shown import Shown
 from penchant.store.store import Store
 from penchant.store.writer import Writer

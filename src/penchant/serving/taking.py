@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from penchant.errors import BadParameter, PenchantError
+from penchant.identity import clean_id, made_id
 from penchant.serving.moments import SECOND, moment, written
 from penchant.serving.shapes import Accepted, EventIn, Rejected
-from penchant.store.log import Event, clean_id, digest, made_id, person
+from penchant.store.log import Event, digest, person
 
 AHEAD = 300 * SECOND
 """How far a client's clock may be ahead of ours."""

@@ -11,7 +11,7 @@ import polars as pl
 from sqlalchemy import Connection, Row, func, select, text, update
 
 from penchant.errors import BadParameter
-from penchant.store.log import clean_id
+from penchant.identity import clean_id
 from penchant.store.numbers import bump
 from penchant.store.schema import events, items, users
 from penchant.store.upsert import upsert

@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from penchant.errors import BadParameter, BadStore, Conflict, UnknownId
+from penchant.identity import clean_id, made_id
 from penchant.store.catalogue import User
 from penchant.store.daily import KNOWN_AS, uncount
 from penchant.store.engine import PATIENCE, Turns
-from penchant.store.log import clean_id, made_id, tombstone
+from penchant.store.log import tombstone
 from penchant.store.numbers import bump
 from penchant.store.schema import (
     erasures,

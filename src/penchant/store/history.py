@@ -13,8 +13,8 @@ import polars as pl
 from penchant.errors import BadParameter
 from penchant.events import Events
 from penchant.frames import nulls
+from penchant.identity import clean_id
 from penchant.ids import as_column
-from penchant.store.log import clean_id
 
 AHEAD = 300 * 10**6
 """Microseconds by which an event may lie ahead of the clock here, as for those sent one by one."""

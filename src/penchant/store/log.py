@@ -12,8 +12,6 @@ import polars as pl
 import sqlalchemy as sa
 
 from penchant.errors import BadParameter
-from penchant.identity import clean_id as clean_id
-from penchant.identity import made_id as made_id
 from penchant.store.numbers import driver
 from penchant.store.schema import events as table
 

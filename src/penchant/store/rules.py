@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import delete, insert, select
 
 from penchant.errors import BadParameter
-from penchant.store.log import clean_id, made_id
+from penchant.identity import clean_id, made_id
 from penchant.store.numbers import bump
 from penchant.store.schema import rules
 

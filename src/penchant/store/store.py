@@ -19,7 +19,6 @@ from penchant.store import migrations
 from penchant.store.catalogue import Catalogue, People
 from penchant.store.keys import Keys
 from penchant.store.log import EventLog
-from penchant.store.numbers import bump as bump
 from penchant.store.numbers import driver
 from penchant.store.registry import Registry
 from penchant.store.rules import Merchandising

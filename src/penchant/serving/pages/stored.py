@@ -14,12 +14,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from penchant.errors import PenchantError
+from penchant.identity import clean_id
 from penchant.serving.pages.site import Site, Visit, pages, serving_now, told
 from penchant.serving.routes.parameters import ItemId, UserId
 from penchant.serving.service import Service
 from penchant.store import erasure
 from penchant.store.catalogue import Item
-from penchant.store.log import clean_id, person
+from penchant.store.log import person
 
 ROWS = 50
 """Rows of a table on one page."""

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
 from penchant.errors import BadParameter, UnknownId
+from penchant.identity import clean_id
 from penchant.serving.cursors import after, cursor
 from penchant.serving.moments import moment, written
 from penchant.serving.routes.parameters import Cursor, ItemId, Limit, Search
@@ -16,7 +17,6 @@ from penchant.serving.routes.threads import threaded
 from penchant.serving.service import Service
 from penchant.serving.shapes import ItemBatch, ItemIn, ItemOut, ItemPage, Stored
 from penchant.store.catalogue import Item
-from penchant.store.log import clean_id
 
 
 def handlers(service: Service) -> list[HTTPRouteHandler]:

@@ -9,11 +9,11 @@ from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
+from penchant.identity import clean_id
 from penchant.serving.moments import written
 from penchant.serving.routes.threads import threaded
 from penchant.serving.service import Service
 from penchant.serving.shapes import Check, Interval, ModelList, ModelOut, Promote, Rollback
-from penchant.store.log import clean_id
 from penchant.store.registry import Model
 
 

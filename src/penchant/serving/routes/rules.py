@@ -7,12 +7,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
 from penchant.errors import UnknownId
+from penchant.identity import clean_id
 from penchant.serving.moments import moment, written
 from penchant.serving.routes.parameters import RuleId
 from penchant.serving.routes.threads import threaded
 from penchant.serving.service import Service
 from penchant.serving.shapes import RuleIn, RuleList, RuleOut
-from penchant.store.log import clean_id
 from penchant.store.rules import Rule
 
 

@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
 from penchant.errors import BadParameter, UnknownId
+from penchant.identity import clean_id
 from penchant.serving.cursors import after, cursor
 from penchant.serving.failures import Refusal
 from penchant.serving.moments import written
@@ -30,7 +31,7 @@ from penchant.serving.shapes import (
 )
 from penchant.store import erasure as erasures
 from penchant.store.catalogue import User
-from penchant.store.log import Logged, clean_id, person
+from penchant.store.log import Logged, person
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
